@@ -1,0 +1,3 @@
+"""What we call out to."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Paths from outside, safe reads and atomic writes."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Model providers."""
+
+from __future__ import annotations

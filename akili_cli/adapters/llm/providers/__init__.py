@@ -1,0 +1,3 @@
+"""One provider kind a file."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The only door to other hosts."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The database port and its drivers."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""One driver a file."""
+
+from __future__ import annotations

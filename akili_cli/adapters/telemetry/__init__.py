@@ -1,0 +1,3 @@
+"""Logs and redaction."""
+
+from __future__ import annotations

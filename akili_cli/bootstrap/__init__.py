@@ -1,0 +1,3 @@
+"""The only place that chooses concrete classes."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Terminal in, terminal out."""
+
+from __future__ import annotations

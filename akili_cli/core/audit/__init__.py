@@ -1,0 +1,3 @@
+"""The record: append-only, keyed hash chain."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Reserving and settling money."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The one way a tool runs."""
+
+from __future__ import annotations

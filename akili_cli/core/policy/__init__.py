@@ -1,0 +1,3 @@
+"""Rules in, decision out; pure."""
+
+from __future__ import annotations

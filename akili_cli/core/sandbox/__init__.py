@@ -1,0 +1,3 @@
+"""Where processes run."""
+
+from __future__ import annotations

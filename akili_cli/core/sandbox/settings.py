@@ -1,0 +1,26 @@
+"""Limits of the sandbox, as config writes them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LayerName = Literal["files", "network", "processes", "syscalls", "limits", "identity"]
+
+
+class SandboxSettings(BaseModel):
+    """``sandbox``: what every command may use at most, and which layers must hold."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    type: Literal["process"] = "process"
+    max_cpu_cores: int = Field(0, ge=0, le=64, description="CPU seconds = cores x 60; 0 means 60")
+    max_memory_mb: int = Field(512, ge=16, le=1_048_576)
+    max_execution_seconds: int = Field(
+        30, ge=1, le=86_400, description="the default timeout, and the longest"
+    )
+    max_output_bytes: int = Field(1_048_576, ge=1024, le=67_108_864)
+    max_processes: int = Field(256, ge=1, le=65_536)
+    max_file_mb: int = Field(64, ge=1, le=1_048_576)
+    require: tuple[LayerName, ...] = Field((), strict=False, description="layers without which nothing runs")

@@ -1,0 +1,3 @@
+"""What may be asked for."""
+
+from __future__ import annotations

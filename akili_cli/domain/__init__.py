@@ -1,0 +1,3 @@
+"""Values, errors and protocols; standard library only."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Rooms; none knows another."""
+
+from __future__ import annotations
