@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ApprovalSettings(BaseModel):
-    """``approval``: pending requests expire after ``ttl_seconds``; approved ones after ``use_ttl_seconds``."""
+    """``approval``: pending ones expire after ``ttl_seconds``, approved ones after ``use_ttl_seconds``."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -14,5 +14,5 @@ class ApprovalSettings(BaseModel):
     use_ttl_seconds: int = Field(300, ge=1, le=604_800)
     four_eyes: bool = Field(
         True,
-        description="requester may not decide high and critical requests, except at the terminal they came from",
+        description="the requester may not decide high and critical requests, but at the terminal they came from",
     )
