@@ -65,20 +65,20 @@ class _Walk:
 
     def lines_of(self, text: str) -> Lines:
         for match in _TOKEN.finditer(text):
-            self.token(match.group())
+            self.step(match.group())
             if len(self.path) > MAX_DEPTH:
                 raise self.refuse(f"nested deeper than {MAX_DEPTH} levels")
             if len(self.lines) > MAX_NODES:
                 raise self.refuse(f"more than {MAX_NODES:,} values")
         return self.lines
 
-    def token(self, token: str) -> None:
-        match token:
+    def step(self, piece: str) -> None:
+        match piece:
             case "\n":
                 self.line += 1
             case "{" | "[":
                 self.mark()
-                self.path.append(None if token == "{" else 0)
+                self.path.append(None if piece == "{" else 0)
             case "}" | "]":
                 self.path.pop()
             case ",":
@@ -87,13 +87,13 @@ class _Walk:
             case ":":
                 return
             case _:
-                self.word(token)
+                self.word(piece)
 
-    def word(self, token: str) -> None:
+    def word(self, text: str) -> None:
         if not self.path or self.path[-1] is not None:
             self.mark()
             return
-        key = json.loads(token)
+        key = json.loads(text)
         self.path[-1] = key
         if (first := self.lines.get(self.here())) is not None:
             raise self.refuse(f"duplicate key {key!r} (first on line {first})")
