@@ -1,9 +1,9 @@
 """A streaming, OpenAI-compatible model server that says what its script says, faults included.
 
 In a test: ``with ModelServer([Reply(text="hi")]) as server: ... server.url``.
-As a process: ``python -m tests.fakes.model_server --script FILE [--port 0]`` prints the URL, then serves until
-SIGTERM. FILE holds a JSON list of replies, each an object with the fields of ``Reply``. Replies are used in order,
-one per POST; the last one may say ``"repeat": true``.
+As a process: ``python -m tests.fakes.model_server --script FILE [--port 0]`` prints the URL, then serves
+until SIGTERM. FILE holds a JSON list of replies, each an object with the fields of ``Reply``. Replies are
+used in order, one per POST; one that says ``"repeat": true`` is used for ever.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. ``text`` may be a list of chunks; ``usage=None`` leaves it out; ``status`` other than 200 is an error."""
+    """One answer: ``text`` may be a list of chunks, ``usage=None`` leaves it out, ``status`` 200 is success."""
 
     text: str | Sequence[str] = ""
     tool_calls: Sequence[Call] = ()
@@ -209,6 +209,8 @@ class ModelServer:
             case "empty_body":
                 await send(writer, 200, b"", "text/event-stream")
                 return True
+            case _:
+                pass
         calls = self._numbered(reply)
         if reply.fault == "not_streaming" or not request.get("stream"):
             await send_json(writer, 200, whole_answer(reply, calls))
@@ -244,6 +246,8 @@ async def stream_answer(writer: asyncio.StreamWriter, reply: Reply, calls: Numbe
             return False
         case "hang_midway" | "held_open":
             await asyncio.Event().wait()
+        case _:
+            pass
     writer.write(b"0\r\n\r\n")
     await writer.drain()
     return True
@@ -374,6 +378,9 @@ def shape_problems(request: Mapping[str, Any]) -> list[str]:
     messages = request.get("messages")
     if not isinstance(messages, list) or not messages:
         return [*problems, "messages must be a non-empty list"]
+    ids = [call.get("id") for message in messages for call in message.get("tool_calls") or ()]
+    if len(set(ids)) < len(ids):
+        problems.append("two tool calls of the conversation share one id")
     waiting: list[str] = []
     for number, message in enumerate(messages):
         problems += [f"messages[{number}]: {text}" for text in message_problems(number, message, waiting)]
@@ -390,12 +397,11 @@ def message_problems(number: int, message: Mapping[str, Any], waiting: list[str]
         yield f"tool calls {', '.join(waiting)} are not answered by the messages that follow them"
         waiting.clear()
     match role:
-        case "system" if number:
-            yield "a system message may only come first"
-        case "system" | "user" if not (isinstance(content, str) and content):
-            yield f"a {role} message needs text"
         case "system" | "user":
-            pass
+            if role == "system" and number:
+                yield "a system message may only come first"
+            if not (isinstance(content, str) and content):
+                yield f"a {role} message needs text"
         case "assistant":
             calls = message.get("tool_calls") or []
             if not content and not calls:
@@ -403,8 +409,6 @@ def message_problems(number: int, message: Mapping[str, Any], waiting: list[str]
             for call in calls:
                 yield from call_problems(call)
                 waiting.append(str(call.get("id")))
-            if len(set(waiting)) < len(waiting):
-                yield "two tool calls share one id"
         case "tool":
             answered = message.get("tool_call_id")
             if answered not in waiting:
@@ -424,8 +428,8 @@ def call_problems(call: Mapping[str, Any]) -> Iterator[str]:
     if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", str(function.get("name"))):
         yield f"illegal function name {function.get('name')!r}"
     try:
-        legal = isinstance(json.loads(function.get("arguments")), dict)
-    except (TypeError, ValueError):
+        legal = isinstance(json.loads(function["arguments"]), dict)
+    except (KeyError, TypeError, ValueError):
         legal = False
     if not legal:
         yield "function arguments must be the text of a JSON object"
