@@ -44,7 +44,8 @@ class Run:
     """One execution of anything; every call names the run it belongs to.
 
     ``untrusted`` names the outside texts that are in context since the last human turn (stdin, files, web);
-    while it is not empty, writes, egress and commands count as one risk level higher.
+    while it is not empty, writes, egress and commands count as one risk level higher. ``skill`` is the runbook
+    being played, if any.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Run:
     autonomous: bool = False
     read_only: bool = False
     max_cost_usd: float | None = None
+    skill: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

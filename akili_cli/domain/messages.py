@@ -107,7 +107,8 @@ class Completion:
     """The end of one model call: always the last event of a stream.
 
     ``cost_usd`` is None when no price is known ("unpriced"), which is not the same as 0.0 ("free").
-    ``report`` is a structured answer where the provider has one (the built-in runbook player).
+    ``report`` is a structured answer where the provider has one (the built-in runbook player), and ``skill``
+    the runbook it is playing.
     """
 
     message: Message
@@ -118,6 +119,7 @@ class Completion:
     cost_usd: float | None
     attempts: tuple[Attempt, ...] = ()
     report: Mapping[str, object] | None = field(default=None)
+    skill: str | None = None
 
 
 ModelEvent = TextDelta | Completion

@@ -1,0 +1,247 @@
+"""The loop between model and pipeline: the model asks, the pipeline decides, until there is an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from akili_cli.adapters.llm.base import estimate_tokens
+from akili_cli.core.agent.guards import Guards
+from akili_cli.core.agent.history import History
+from akili_cli.core.agent.prompt import system_prompt
+from akili_cli.core.agent.report import RunReport, worst
+from akili_cli.core.agent.settings import AgentSettings
+from akili_cli.core.agent.spending import Spending
+from akili_cli.core.agent.turn import TurnRunner
+from akili_cli.core.agent.window import fit
+from akili_cli.core.execution.pipeline import Pipeline
+from akili_cli.domain.calls import Run, Status, StepResult
+from akili_cli.domain.errors import BudgetExceededError, ModelError
+from akili_cli.domain.events import Emit, Event, silent
+from akili_cli.domain.messages import (
+    Attempt,
+    Completion,
+    Message,
+    Model,
+    ModelRequest,
+    TextBlock,
+    TextDelta,
+    ToolUseBlock,
+)
+from akili_cli.domain.ports import Knowledge
+
+NUDGE = "Your last reply was empty. Answer, or use a tool."
+
+
+@dataclass(slots=True)
+class _State:
+    """What grows while a run goes on."""
+
+    run: Run
+    messages: list[Message]
+    kept: int
+    steps: list[StepResult] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    answer: str = ""
+    error: str = ""
+    empty_replies: int = 0
+    last: Completion | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLoop:
+    """Runs one message to its end. ``context_tokens`` is the model's window."""
+
+    model: Model
+    pipeline: Pipeline
+    history: History | None
+    knowledge: Knowledge
+    settings: AgentSettings
+    context_tokens: int
+
+    async def run(
+        self,
+        message: str,
+        run: Run,
+        *,
+        attachments: tuple[TextBlock, ...] = (),
+        emit: Emit = silent,
+    ) -> RunReport:
+        """Answer a message.
+
+        1. Load the conversation (``NotFoundError`` for one that is not this user's). 2. Ask the model, within
+        the budget. 3. Play its calls through the pipeline. 4. Repeat until it answers, must wait for a human,
+        or a guard ends the run. 5. Store the new messages, also when the run fails. Raises only when akili
+        itself cannot work.
+        """
+        run = await self._conversation(run)
+        earlier = await self._earlier(run)
+        state = _State(_with_untrusted(run, attachments), [*earlier], len(earlier))
+        state.messages.append(Message("user", (*attachments, TextBlock(message))))
+        emit(Event("run.started", self._facts(run)))
+        spending = Spending(self.model, self.pipeline.ledger, run, self.settings)
+        system = system_prompt(run, await self.knowledge.relevant(message, run))
+        try:
+            ended = await self._until_answered(state, system, spending, emit)
+        finally:
+            await self._store(state)
+        report = self._report(state, spending, ended)
+        emit(Event("run.finished", report.as_dict()))
+        return report
+
+    async def _until_answered(self, state: _State, system: str, spending: Spending, emit: Emit) -> Status:
+        guards = Guards(self.settings)
+        turns = TurnRunner(self.pipeline, self.settings, emit)
+        for _ in range(self.settings.max_iterations):
+            try:
+                completion = await self._ask(state, system, spending, emit)
+            except BudgetExceededError as error:
+                state.error = str(error)
+                return Status.BUDGET_EXCEEDED
+            except ModelError as error:
+                state.error = f"{error} ({error.hint})" if error.hint else str(error)
+                return Status.FAILED
+            uses = tuple(b for b in completion.message.blocks if isinstance(b, ToolUseBlock))
+            if not uses:
+                ended = self._finished(state, completion)
+                if ended is not None:
+                    return ended
+                continue
+            turn = await turns.play(
+                uses,
+                state.run,
+                guards,
+                reason=completion.message.text,
+                cut_off=completion.stop_reason == "max_tokens",
+            )
+            state.steps.extend(turn.steps)
+            state.messages.append(turn.message)
+            state.run = turn.run
+            ended = self._stopped(state, guards, turn.steps)
+            if ended is not None:
+                return ended
+        state.error = f"no answer after {self.settings.max_iterations} model calls (agent.max_iterations)"
+        return Status.FAILED
+
+    def _finished(self, state: _State, completion: Completion) -> Status | None:
+        text = completion.message.text
+        if text.strip():
+            state.answer = text
+            if completion.stop_reason == "max_tokens":
+                state.answer += "\n\n[cut off by the output limit]"
+            return Status.OK
+        state.empty_replies += 1
+        state.messages.pop()
+        if state.empty_replies > 1:
+            state.error = "the model gave an empty answer twice"
+            return Status.FAILED
+        state.messages.append(Message("user", (TextBlock(NUDGE),)))
+        return None
+
+    def _stopped(self, state: _State, guards: Guards, steps: tuple[StepResult, ...]) -> Status | None:
+        if any(step.status is Status.APPROVAL_REQUIRED for step in steps):
+            state.answer = state.answer or (state.last.message.text if state.last else "")
+            return Status.APPROVAL_REQUIRED
+        if guards.stop is not None:
+            state.error = guards.stop
+            return Status.DENIED if guards.denied_again else Status.FAILED
+        return None
+
+    async def _ask(self, state: _State, system: str, spending: Spending, emit: Emit) -> Completion:
+        base = ModelRequest(system, (), self.pipeline.tools.specs())
+        fixed = estimate_tokens(base) + base.max_tokens
+        messages = fit(tuple(state.messages), self.context_tokens - fixed)
+        request = replace(base, messages=messages)
+        hold = await spending.reserve(request)
+        completion: Completion | None = None
+        redact = self.pipeline.redactor.stream()
+        try:
+            async for event in self.model.stream(request):
+                if isinstance(event, TextDelta):
+                    _emit_text(emit, redact.feed(event.text))
+                else:
+                    completion = event
+        except ModelError as error:
+            await spending.failed(hold, state.run, self.pipeline, str(error))
+            raise
+        finally:
+            _emit_text(emit, redact.flush())
+            if completion is None:
+                await spending.release(hold)
+        if completion is None:
+            raise ModelError(f"{self.model.provider} ended its answer without finishing it")
+        state.attempts.extend(completion.attempts)
+        state.last = completion
+        state.messages.append(completion.message)
+        if completion.skill is not None:
+            state.run = replace(state.run, skill=completion.skill)
+        await spending.settle(hold, completion, state.run, self.pipeline)
+        return completion
+
+    async def _conversation(self, run: Run) -> Run:
+        if self.history is None or run.conversation_id is not None:
+            return run
+        return replace(run, conversation_id=await self.history.create(run.principal.user))
+
+    async def _earlier(self, run: Run) -> tuple[Message, ...]:
+        if self.history is None or run.conversation_id is None:
+            return ()
+        return await self.history.load(run.conversation_id, run.principal.user)
+
+    async def _store(self, state: _State) -> None:
+        new = tuple(state.messages[state.kept :])
+        if self.history is not None and state.run.conversation_id is not None and new:
+            redacted = tuple(_redacted(message, self.pipeline) for message in new)
+            await self.history.append(state.run.conversation_id, state.run.principal.user, redacted)
+
+    def _facts(self, run: Run) -> dict[str, object]:
+        return {
+            "run_id": run.id,
+            "correlation_id": run.correlation_id,
+            "conversation_id": run.conversation_id,
+            "user": run.principal.user,
+            "source": str(run.principal.source),
+            "provider": self.model.provider,
+            "model": self.model.model,
+        }
+
+    def _report(self, state: _State, spending: Spending, ended: Status) -> RunReport:
+        last, run = state.last, state.run
+        redact = self.pipeline.redactor.text
+        return RunReport(
+            status=worst(tuple(state.steps), ended),
+            answer=redact(state.answer),
+            error=redact(state.error),
+            correlation_id=run.correlation_id,
+            run_id=run.id,
+            conversation_id=run.conversation_id,
+            steps=tuple(state.steps),
+            usage=spending.usage,
+            cost_usd=spending.cost_usd,
+            provider=last.provider if last else self.model.provider,
+            model=last.model if last else self.model.model,
+            attempts=tuple(state.attempts),
+            report=last.report if last else None,
+        )
+
+
+def _emit_text(emit: Emit, text: str) -> None:
+    if text:
+        emit(Event("text", {"text": text}))
+
+
+def _with_untrusted(run: Run, attachments: tuple[TextBlock, ...]) -> Run:
+    labels = tuple(block.untrusted for block in attachments if block.untrusted is not None)
+    return replace(run, untrusted=labels)
+
+
+def _redacted(message: Message, pipeline: Pipeline) -> Message:
+    redact = pipeline.redactor
+    blocks = []
+    for block in message.blocks:
+        if isinstance(block, ToolUseBlock):
+            arguments = None if block.arguments is None else redact.value(dict(block.arguments))
+            kept = arguments if isinstance(arguments, dict) else None
+            blocks.append(replace(block, arguments=kept, raw=redact.text(block.raw)))
+        else:
+            blocks.append(replace(block, text=redact.text(block.text)))
+    return Message(message.role, tuple(blocks))

@@ -1,0 +1,143 @@
+"""What one run came to: the answer, every step, and one status that never hides a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from akili_cli.domain.calls import Status, StepResult
+from akili_cli.domain.messages import Attempt, Usage
+
+EXIT_CODES: Mapping[Status, int] = {
+    Status.OK: 0,
+    Status.FAILED: 1,
+    Status.INVALID: 1,
+    Status.TIMEOUT: 1,
+    Status.DENIED: 2,
+    Status.APPROVAL_REQUIRED: 2,
+    Status.BUDGET_EXCEEDED: 2,
+    Status.UNAVAILABLE: 3,
+    Status.INTERRUPTED: 130,
+}
+DETAILED_EXIT_CODES: Mapping[Status, int] = {
+    **EXIT_CODES,
+    Status.APPROVAL_REQUIRED: 10,
+    Status.DENIED: 11,
+    Status.BUDGET_EXCEEDED: 12,
+    Status.TIMEOUT: 13,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The result of a run. ``cost_usd`` is None when a model without a known price was called.
+
+    ``error`` says why a run failed; ``report`` is the structured answer of a runbook.
+    """
+
+    status: Status
+    answer: str
+    correlation_id: str
+    run_id: str
+    conversation_id: str | None = None
+    steps: tuple[StepResult, ...] = ()
+    usage: Usage = Usage()
+    cost_usd: float | None = 0.0
+    provider: str = ""
+    model: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    error: str = ""
+    report: Mapping[str, object] | None = field(default=None)
+
+    @property
+    def denials(self) -> tuple[StepResult, ...]:
+        """The steps that were refused."""
+        return tuple(step for step in self.steps if step.status is Status.DENIED)
+
+    @property
+    def approvals(self) -> tuple[StepResult, ...]:
+        """The steps that wait for a human."""
+        return tuple(step for step in self.steps if step.status is Status.APPROVAL_REQUIRED)
+
+    def as_dict(self) -> dict[str, object]:
+        """Give the object of ``--json``."""
+        return {
+            "schema": "akili.run/1",
+            "status": str(self.status),
+            "answer": self.answer,
+            "error": self.error or None,
+            "denials": [_denial(step) for step in self.denials],
+            "approvals": [_waiting(step) for step in self.approvals],
+            "steps": [step_dict(step) for step in self.steps],
+            "usage": {
+                "input_tokens": self.usage.input_tokens,
+                "output_tokens": self.usage.output_tokens,
+            },
+            "cost_usd": self.cost_usd,
+            "provider": self.provider,
+            "model": self.model,
+            "attempts": [
+                {"provider": a.provider, "model": a.model, "error": a.error or None} for a in self.attempts
+            ],
+            "conversation_id": self.conversation_id,
+            "correlation_id": self.correlation_id,
+            "run_id": self.run_id,
+            "report": self.report,
+        }
+
+
+def worst(steps: tuple[StepResult, ...], ended: Status) -> Status:
+    """Fold a run's end and its steps into one status: what was refused is never hidden by an answer.
+
+    A step that failed or was invalid does not fail the run: the model may have dealt with it.
+    """
+    if ended in (Status.INTERRUPTED, Status.TIMEOUT):
+        return ended
+    met = {step.status for step in steps} | {ended}
+    for status in (Status.APPROVAL_REQUIRED, Status.BUDGET_EXCEEDED, Status.DENIED):
+        if status in met:
+            return status
+    return ended
+
+
+def step_dict(step: StepResult) -> dict[str, object]:
+    """Give one step as it stands in ``--json`` and in ``tool.result`` events."""
+    decision = step.decision
+    return {
+        "call_id": step.call.id,
+        "tool": step.call.name,
+        "arguments": dict(step.call.arguments),
+        "status": str(step.status),
+        "verdict": str(decision.verdict) if decision else None,
+        "risk": str(decision.risk) if decision else None,
+        "rule": decision.ruling.rule_id if decision else None,
+        "exit_code": step.metadata.get("exit_code"),
+        "duration_s": round(step.duration_s, 4),
+        "cost_usd": step.cost_usd,
+        "cached": step.cached,
+        "layers": list(step.layers),
+        "audit_id": step.audit_id,
+    }
+
+
+def _denial(step: StepResult) -> dict[str, object]:
+    ruling = step.decision.ruling if step.decision else None
+    return {
+        "tool": step.call.name,
+        "arguments": dict(step.call.arguments),
+        "rule": ruling.rule_id if ruling else None,
+        "origin": str(ruling.origin) if ruling else None,
+        "because": step.text,
+        "audit_id": step.audit_id,
+    }
+
+
+def _waiting(step: StepResult) -> dict[str, object]:
+    decision = step.decision
+    return {
+        "id": step.approval_id,
+        "tool": step.call.name,
+        "arguments": dict(step.call.arguments),
+        "risk": str(decision.risk) if decision else None,
+        "rule": decision.ruling.rule_id if decision else None,
+    }

@@ -1,0 +1,82 @@
+"""A held call: the frozen action a human rules on, and the states it goes through once."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from akili_cli.domain.calls import Source
+
+
+class ApprovalStatus(enum.StrEnum):
+    """pending -> approved | denied | expired; approved -> consumed | expired. Nothing else, ever."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    CONSUMED = "consumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One request for a human: everything any surface needs to show, and the digest that binds it.
+
+    ``arguments`` are exactly what will run; ``digest`` covers organisation, user, tool and arguments.
+    ``reason`` is the model's own text and never trusted. Times are epoch seconds.
+    """
+
+    id: str
+    org: str
+    user: str
+    source: Source
+    run_id: str
+    correlation_id: str
+    call_id: str
+    tool: str
+    arguments: Mapping[str, object]
+    digest: str
+    risk: str
+    effects: Mapping[str, object]
+    rule_id: str
+    rule_origin: str
+    because: str
+    reason: str
+    cwd: str
+    host: str
+    created_at: float
+    expires_at: float
+    agent: str | None = None
+    conversation_id: str | None = None
+    untrusted: tuple[str, ...] = ()
+    status: ApprovalStatus = ApprovalStatus.PENDING
+    use_expires_at: float | None = None
+    resolved_at: float | None = None
+    resolved_by: str | None = None
+    feedback: str | None = None
+    consumed_at: float | None = None
+    outcome: str | None = None
+
+
+class AnswerKind(enum.StrEnum):
+    """What a person may say to a card."""
+
+    ONCE = "once"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A person's ruling; ``feedback`` goes back to the model with a denial."""
+
+    kind: AnswerKind
+    feedback: str = field(default="")
+
+
+class Asker(Protocol):
+    """Somebody at this very terminal who can rule at once."""
+
+    async def ask(self, approval: Approval) -> Answer:
+        """Show the whole card and give the ruling; anything unclear is a denial."""

@@ -1,0 +1,282 @@
+"""Turns a decision into a permit, a wait or a refusal, and holds what waits. The only maker of permits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from akili_cli.adapters.storage.base import Database
+from akili_cli.core.approvals import store
+from akili_cli.core.approvals.model import AnswerKind, Approval, ApprovalStatus, Asker
+from akili_cli.core.approvals.settings import ApprovalSettings
+from akili_cli.domain.calls import Principal, Run, Source, ToolCall
+from akili_cli.domain.clock import Clock
+from akili_cli.domain.decisions import Decision, Permit, Verdict
+from akili_cli.domain.effects import Effects
+from akili_cli.domain.errors import ConflictError, ExpiredError, NotFoundError, PolicyDeniedError
+from akili_cli.domain.ids import new_approval_id, new_uuid
+from akili_cli.domain.risk import Risk, parse_risk
+
+PERMIT_TTL_S = 3600.0
+LOCAL_SOURCES = frozenset({Source.CLI, Source.REPL})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The call waits for a human."""
+
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call will not run: a rule or a person said no."""
+
+    because: str
+    rule_id: str
+    approval_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an action would happen, for the card."""
+
+    host: str
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A decided call: what ``settle`` rules on. ``reason`` is the model's text around the call."""
+
+    call: ToolCall
+    run: Run
+    effects: Effects
+    decision: Decision
+    digest: str
+    reason: str = ""
+
+
+class ApprovalQueue:
+    """Approvals of one organisation. Without an asker nobody is at the terminal and asks are held."""
+
+    def __init__(
+        self,
+        db: Database,
+        settings: ApprovalSettings,
+        clock: Clock,
+        *,
+        org: str,
+        place: Place,
+        protected: tuple[str, ...],
+        asker: Asker | None = None,
+    ) -> None:
+        """Keep the parts; ``protected`` paths travel with every permit so that no door opens them."""
+        self._db = db
+        self._settings = settings
+        self._clock = clock
+        self._org = org
+        self._place = place
+        self._protected = protected
+        self.asker = asker
+
+    async def settle(self, request: Request) -> Permit | Held | Refused:
+        """Rule on a decided call.
+
+        1. A deny is final. 2. An allow gives a permit. 3. An ask is stored first; 4. whoever is at the terminal
+        is shown it; 5. an approval is consumed, durably, before the permit exists.
+        """
+        decision = request.decision
+        match decision.verdict:
+            case Verdict.DENY:
+                return Refused(decision.ruling.because, decision.ruling.rule_id)
+            case Verdict.ALLOW:
+                return self._permit(request, approved_by=None)
+            case Verdict.ASK:
+                return await self._ask(request)
+
+    async def _ask(self, request: Request) -> Permit | Held | Refused:
+        approval = self._freeze(request)
+        await self._db.write(lambda conn: store.add(conn, approval), durable=True)
+        if self.asker is None:
+            return Held(approval)
+        answer = await self.asker.ask(approval)
+        user = request.run.principal.user
+        if answer.kind is not AnswerKind.ONCE:
+            await self.deny(approval.id, request.run.principal, answer.feedback)
+            told = f": {answer.feedback}" if answer.feedback else ""
+            return Refused(f"{user} said no{told}", request.decision.ruling.rule_id, approval.id)
+        await self.approve(approval.id, request.run.principal)
+        await self.consume(approval.id)
+        return self._permit(request, approved_by=user)
+
+    def _freeze(self, request: Request) -> Approval:
+        run, ruling = request.run, request.decision.ruling
+        now = self._clock.now()
+        return Approval(
+            id=new_approval_id(),
+            org=self._org,
+            user=run.principal.user,
+            source=run.principal.source,
+            agent=run.principal.agent,
+            run_id=run.id,
+            correlation_id=run.correlation_id,
+            conversation_id=run.conversation_id,
+            call_id=request.call.id,
+            tool=request.call.name,
+            arguments=dict(request.call.arguments),
+            digest=request.digest,
+            risk=str(request.decision.risk),
+            effects=request.effects.as_dict(),
+            rule_id=ruling.rule_id,
+            rule_origin=str(ruling.origin),
+            because="; ".join((ruling.because, *request.decision.risk_reasons)),
+            reason=request.reason,
+            untrusted=run.untrusted,
+            cwd=self._place.cwd,
+            host=self._place.host,
+            created_at=now,
+            expires_at=now + self._settings.ttl_seconds,
+        )
+
+    def _permit(self, request: Request, *, approved_by: str | None) -> Permit:
+        return Permit(
+            id=new_uuid(),
+            digest=request.digest,
+            tool=request.call.name,
+            user=request.run.principal.user,
+            effects=request.effects,
+            decision=request.decision,
+            expires_at=self._clock.now() + PERMIT_TTL_S,
+            approved_by=approved_by,
+            protected=self._protected,
+        )
+
+    async def get(self, approval_id: str) -> Approval:
+        """Find one by id or by an unambiguous beginning of it (4 characters at least).
+
+        Raises ``NotFoundError``, and ``ConflictError`` when more than one begins like that.
+        """
+        await self.expire()
+        typed = approval_id.strip().lower()
+        if len(typed) >= 4 and typed.isalnum():
+            found = await self._db.read(lambda conn: store.find(conn, self._org, typed))
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise ConflictError(f"more than one approval begins with {typed}", hint="type more of the id")
+        raise NotFoundError(f"no approval {approval_id!r}", hint="see: akili approvals list")
+
+    async def list(self, status: ApprovalStatus | None = None, limit: int = 50) -> list[Approval]:
+        """List approvals, newest first."""
+        await self.expire()
+        chosen = None if status is None else str(status)
+        return await self._db.read(lambda conn: store.listing(conn, self._org, status=chosen, limit=limit))
+
+    async def expire(self) -> None:
+        """Mark what is overdue."""
+        now = self._clock.now()
+        await self._db.write(lambda conn: store.expire(conn, self._org, now))
+
+    async def approve(self, approval_id: str, by: Principal) -> Approval:
+        """Say yes to a pending approval; it must then be used within the use limit.
+
+        Raises ``PolicyDeniedError`` when this person may not rule on it, ``ConflictError`` when it is resolved
+        already, ``ExpiredError`` when it is too late.
+        """
+        approval = await self.get(approval_id)
+        self._check_four_eyes(approval, by)
+        use_by = self._clock.now() + self._settings.use_ttl_seconds
+        return await self._resolve(
+            replace(approval, status=ApprovalStatus.APPROVED, resolved_by=by.user, use_expires_at=use_by)
+        )
+
+    async def deny(self, approval_id: str, by: Principal, feedback: str = "") -> Approval:
+        """Say no. Anybody who may rule may deny, the requester always."""
+        approval = await self.get(approval_id)
+        return await self._resolve(
+            replace(approval, status=ApprovalStatus.DENIED, resolved_by=by.user, feedback=feedback or None)
+        )
+
+    def _check_four_eyes(self, approval: Approval, by: Principal) -> None:
+        local = approval.source in LOCAL_SOURCES and by.source in LOCAL_SOURCES
+        grave = parse_risk(approval.risk) >= Risk.HIGH
+        if self._settings.four_eyes and grave and not local and by.user == approval.user:
+            raise PolicyDeniedError(
+                f"{by.user} asked for it and may not approve it (rule approval.four_eyes)",
+                hint="somebody else must approve requests of high and critical risk",
+            )
+
+    async def _resolve(self, approval: Approval) -> Approval:
+        resolved = replace(approval, resolved_at=self._clock.now())
+        won = await self._db.write(lambda conn: store.resolve(conn, resolved), durable=True)
+        if not won:
+            raise await self._too_late(approval.id)
+        return resolved
+
+    async def consume(self, approval_id: str) -> Approval:
+        """Use an approved one up, durably, before its effect.
+
+        Raises ``ConflictError`` or ``ExpiredError`` when it cannot be used (any more); then nothing may run.
+        """
+        now = self._clock.now()
+        got = await self._db.write(
+            lambda conn: store.consume(conn, self._org, approval_id, now), durable=True
+        )
+        if not got:
+            raise await self._too_late(approval_id)
+        return await self.get(approval_id)
+
+    async def _too_late(self, approval_id: str) -> ConflictError:
+        now = await self.get(approval_id)
+        short = approval_id[:8]
+        match now.status:
+            case ApprovalStatus.EXPIRED:
+                return ExpiredError(f"approval {short} has expired", hint="ask again; nothing was done")
+            case ApprovalStatus.CONSUMED:
+                outcome = f" ({now.outcome})" if now.outcome else ""
+                return ConflictError(f"approval {short} was already used{outcome}; nothing was done now")
+            case _:
+                by = f" by {now.resolved_by}" if now.resolved_by else ""
+                return ConflictError(f"approval {short} is already {now.status}{by}; nothing was done now")
+
+    async def claimed_permit(self, approval: Approval, request: Request) -> Permit | Refused:
+        """Give the permit for a consumed approval, if the call is still exactly the frozen one and not denied."""
+        if request.digest != approval.digest:
+            return Refused("the call differs from what was approved", "approval-digest", approval.id)
+        if request.decision.verdict is Verdict.DENY:
+            return Refused(request.decision.ruling.because, request.decision.ruling.rule_id, approval.id)
+        if approval.status is not ApprovalStatus.CONSUMED:
+            return Refused("the approval was not used up first", "approval-state", approval.id)
+        return self._permit(request, approved_by=approval.resolved_by)
+
+    async def record_outcome(self, approval_id: str, outcome: str) -> None:
+        """Note what came of an approved action."""
+        await self._db.write(lambda conn: store.set_outcome(conn, self._org, approval_id, outcome))
+
+
+def as_card(approval: Approval) -> Mapping[str, object]:
+    """Give the fields that every surface shows, JSON-ready."""
+    return {
+        "id": approval.id,
+        "status": str(approval.status),
+        "risk": approval.risk,
+        "tool": approval.tool,
+        "arguments": approval.arguments,
+        "user": approval.user,
+        "source": str(approval.source),
+        "host": approval.host,
+        "cwd": approval.cwd,
+        "effects": approval.effects,
+        "reversible": approval.effects.get("reversible", True),
+        "rule": f"{approval.rule_id} ({approval.rule_origin})",
+        "because": approval.because,
+        "reason": approval.reason,
+        "untrusted": list(approval.untrusted),
+        "digest": approval.digest,
+        "created_at": approval.created_at,
+        "expires_at": approval.expires_at,
+        "resolved_by": approval.resolved_by,
+        "feedback": approval.feedback,
+        "outcome": approval.outcome,
+    }

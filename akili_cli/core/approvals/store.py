@@ -1,0 +1,106 @@
+"""All SQL of approvals. Every change is a compare-and-set on the state, so exactly one caller wins."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from akili_cli.adapters.storage.base import Connection, Row
+from akili_cli.core.approvals.model import Approval, ApprovalStatus
+from akili_cli.domain.calls import Source, canonical_json
+
+_COLUMNS = (
+    "id, org_id, user_id, source, agent, run_id, correlation_id, conversation_id, call_id, tool, arguments, digest, "
+    "action_risk, effects, rule_id, rule_origin, because, reason, untrusted, cwd, host, status, created_at, expires_at"
+)
+_RENAMED = {"org": "org_id", "user": "user_id", "risk": "action_risk"}
+
+
+def add(conn: Connection, approval: Approval) -> None:
+    """Store a new pending approval."""
+    names = [name.strip() for name in _COLUMNS.split(",")]
+    values = {_RENAMED.get(key, key): value for key, value in asdict(approval).items()}
+    values["arguments"] = canonical_json(approval.arguments)
+    values["effects"] = canonical_json(approval.effects)
+    values["untrusted"] = canonical_json(list(approval.untrusted))
+    values["source"], values["status"] = str(approval.source), str(approval.status)
+    marks = ", ".join(f":{name}" for name in names)
+    sql = f"INSERT INTO approvals ({_COLUMNS}) VALUES ({marks})"  # noqa: S608  # column names are ours
+    conn.execute(sql, {name: values[name] for name in names})
+
+
+def get(conn: Connection, org: str, approval_id: str) -> Approval | None:
+    """Find one by its full id."""
+    sql = "SELECT * FROM approvals WHERE org_id = :org AND id = :id"
+    rows = conn.execute(sql, {"org": org, "id": approval_id})
+    return _approval(rows[0]) if rows else None
+
+
+def find(conn: Connection, org: str, prefix: str) -> list[Approval]:
+    """Find those whose id starts with what somebody typed (letters and digits only)."""
+    sql = "SELECT * FROM approvals WHERE org_id = :org AND id LIKE :pattern ORDER BY id LIMIT 3"
+    return [_approval(row) for row in conn.execute(sql, {"org": org, "pattern": prefix + "%"})]
+
+
+def listing(conn: Connection, org: str, *, status: str | None, limit: int) -> list[Approval]:
+    """List approvals, newest first."""
+    where = "org_id = :org" + ("" if status is None else " AND status = :status")
+    sql = f"SELECT * FROM approvals WHERE {where} ORDER BY created_at DESC, id LIMIT :limit"  # noqa: S608  # fixed texts
+    rows = conn.execute(
+        sql, {"org": org, "status": status, "limit": limit} if status else {"org": org, "limit": limit}
+    )
+    return [_approval(row) for row in rows]
+
+
+def expire(conn: Connection, org: str, now: float) -> int:
+    """Mark what nobody ruled on, or nobody used, in time."""
+    sql = (
+        "UPDATE approvals SET status = 'expired' WHERE org_id = :org AND ("
+        "(status = 'pending' AND expires_at <= :now) OR (status = 'approved' AND use_expires_at <= :now))"
+    )
+    return conn.changed(sql, {"org": org, "now": now})
+
+
+def resolve(conn: Connection, approval: Approval) -> bool:
+    """Write a ruling if the approval is still pending; tell whether this caller won."""
+    sql = (
+        "UPDATE approvals SET status = :status, resolved_at = :at, resolved_by = :by, feedback = :feedback, "
+        "use_expires_at = :use_expires_at WHERE org_id = :org AND id = :id AND status = 'pending' AND expires_at > :at"
+    )
+    values = {
+        "status": str(approval.status),
+        "at": approval.resolved_at,
+        "by": approval.resolved_by,
+        "feedback": approval.feedback,
+        "use_expires_at": approval.use_expires_at,
+        "org": approval.org,
+        "id": approval.id,
+    }
+    return conn.changed(sql, values) == 1
+
+
+def consume(conn: Connection, org: str, approval_id: str, now: float) -> bool:
+    """Use an approved one up; tell whether this caller got it. Committed before the effect, so never twice."""
+    sql = (
+        "UPDATE approvals SET status = 'consumed', consumed_at = :now "
+        "WHERE org_id = :org AND id = :id AND status = 'approved' AND use_expires_at > :now"
+    )
+    return conn.changed(sql, {"org": org, "id": approval_id, "now": now}) == 1
+
+
+def set_outcome(conn: Connection, org: str, approval_id: str, outcome: str) -> None:
+    """Note what came of the action."""
+    sql = "UPDATE approvals SET outcome = :outcome WHERE org_id = :org AND id = :id"
+    conn.execute(sql, {"org": org, "id": approval_id, "outcome": outcome})
+
+
+def _approval(row: Row) -> Approval:
+    values = {**row}
+    for name, column in _RENAMED.items():
+        values[name] = values.pop(column)
+    for name in ("arguments", "effects", "untrusted"):
+        values[name] = json.loads(str(values[name]))
+    values["untrusted"] = tuple(values["untrusted"])  # type: ignore[arg-type]  # a JSON list
+    values["source"] = Source(str(values["source"]))
+    values["status"] = ApprovalStatus(str(values["status"]))
+    return Approval(**values)  # type: ignore[arg-type]  # the row has the columns of the dataclass

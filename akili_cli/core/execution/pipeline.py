@@ -1,0 +1,339 @@
+"""The one way a tool runs. Every entry point ends here, and every call leaves a record."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from akili_cli.adapters.telemetry.redact import Redactor
+from akili_cli.core.approvals.model import Approval
+from akili_cli.core.approvals.queue import ApprovalQueue, Held, Refused, Request
+from akili_cli.core.audit.log import AuditLog
+from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.core.budget.ledger import Ledger
+from akili_cli.core.execution.cache import ResultCache
+from akili_cli.core.policy.engine import RuleSet, decide
+from akili_cli.core.policy.model import Action
+from akili_cli.core.tools.base import Tool, ToolArgs
+from akili_cli.core.tools.toolbox import ToolBox
+from akili_cli.domain.calls import Principal, Run, Status, StepResult, ToolCall, ToolOutput, call_digest
+from akili_cli.domain.clock import Clock
+from akili_cli.domain.decisions import Decision, Permit, Verdict
+from akili_cli.domain.effects import Effects
+from akili_cli.domain.errors import (
+    AkiliError,
+    BudgetExceededError,
+    InvalidArgumentsError,
+    RefusedError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call that was understood: what it would do, and what policy says to that."""
+
+    tool: Tool[Any]
+    args: ToolArgs
+    effects: Effects
+    decision: Decision
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """Policy enforcement. Every part is required, so no check can be left out."""
+
+    tools: ToolBox
+    rules: RuleSet
+    role_of: Callable[[Principal], str | None]
+    approvals: ApprovalQueue
+    cache: ResultCache
+    ledger: Ledger
+    audit: AuditLog
+    redactor: Redactor
+    clock: Clock
+
+    def prepare(self, call: ToolCall, run: Run) -> Prepared:
+        """Understand a call and decide on it, without doing anything.
+
+        Raises ``InvalidArgumentsError`` when the tool is unknown or its arguments are wrong.
+        """
+        tool, args = self.tools.parse(call)
+        effects = tool.effects(args)
+        action = Action(
+            tool=tool.name,
+            permission=tool.permission,
+            risk=tool.risk,
+            read_only=tool.read_only,
+            effects=effects,
+            run=run,
+            role=self.role_of(run.principal),
+        )
+        digest = call_digest(run.principal, tool.name, call.arguments)
+        return Prepared(tool, args, effects, decide(action, self.rules), digest)
+
+    async def run(self, call: ToolCall, run: Run, *, reason: str = "") -> StepResult:
+        """Take one call from request to result.
+
+        1. Understand it; what cannot be understood is recorded as invalid. 2. Decide. 3. Settle: a permit, a
+        wait or a refusal, each recorded. 4. A fresh cached result answers a permitted read. 5. Reserve money.
+        6. Make the intent durable; if that fails nothing runs. 7. Run with the permit. 8. Redact, record the
+        outcome, settle. Raises only when akili itself cannot work (audit or storage gone).
+        """
+        try:
+            prepared = self.prepare(call, run)
+        except InvalidArgumentsError as error:
+            return await self._invalid(call, run, error)
+        request = Request(call, run, prepared.effects, prepared.decision, prepared.digest, reason)
+        settled = await self.approvals.settle(request)
+        match settled:
+            case Refused():
+                return await self._refused(request, settled)
+            case Held():
+                return await self._held(request, settled.approval)
+            case Permit():
+                return await self._permitted(request, prepared, settled)
+
+    def only_looks(self, call: ToolCall, run: Run) -> bool:
+        """Tell whether a call is allowed and changes nothing anywhere, so that it may run beside others."""
+        try:
+            prepared = self.prepare(call, run)
+        except InvalidArgumentsError:
+            return False
+        effects = prepared.effects
+        reaches = any(not host.startswith("unix:") for host in effects.hosts)
+        return prepared.decision.verdict is Verdict.ALLOW and not effects.changes and not reaches
+
+    async def reject(self, call: ToolCall, run: Run, why: str) -> StepResult:
+        """Record a call that could not even be read, and answer it."""
+        return await self._invalid(call, run, InvalidArgumentsError(why))
+
+    async def resume(self, approval_id: str, by: Principal) -> tuple[Approval, StepResult]:
+        """Approve a held call and run exactly it, once, as its requester; policy is asked again first.
+
+        Raises what ``ApprovalQueue.approve`` and ``consume`` raise; then nothing ran.
+        """
+        approval = await self.approvals.approve(approval_id, by)
+        await self._record_ruling(approval, Result.APPROVED)
+        approval = await self.approvals.consume(approval.id)
+        call, run = frozen_call(approval)
+        try:
+            prepared = self.prepare(call, run)
+        except InvalidArgumentsError as error:
+            return approval, await self._invalid(call, run, error)
+        request = Request(call, run, prepared.effects, prepared.decision, prepared.digest)
+        settled = await self.approvals.claimed_permit(approval, request)
+        if isinstance(settled, Refused):
+            result = await self._refused(request, settled)
+        else:
+            result = await self._permitted(request, prepared, settled)
+        await self.approvals.record_outcome(approval.id, str(result.status))
+        return approval, replace(result, approval_id=approval.id)
+
+    async def refuse(self, approval_id: str, by: Principal, feedback: str = "") -> Approval:
+        """Deny a held call, for the record."""
+        approval = await self.approvals.deny(approval_id, by, feedback)
+        await self._record_ruling(approval, Result.DENIED)
+        return approval
+
+    async def _permitted(self, request: Request, prepared: Prepared, permit: Permit) -> StepResult:
+        key = ResultCache.key(request.digest, self.rules.digest)
+        if prepared.tool.read_only:
+            hit = self.cache.get(key)
+            if hit is not None:
+                entry = await self.audit.append(self._record(request, Result.CACHE_HIT, permit=permit))
+                return self._result(request, hit, entry.id, cached=True)
+        else:
+            self.cache.clear()
+        try:
+            hold = await self.ledger.reserve(request.run.principal.user, request.run.id, 0.0)
+        except BudgetExceededError as error:
+            record = self._record(request, Result.BUDGET_EXCEEDED, permit=permit, error=str(error))
+            entry = await self.audit.append(record)
+            return self._refusal(request, Status.BUDGET_EXCEEDED, f"Refused: {error}", entry.id)
+        intent = replace(self._record(request, Result.INTENT, permit=permit), kind=Kind.CALL_INTENT)
+        await self.audit.append(intent)
+        started = self.clock.monotonic()
+        output = await self._execute(request, prepared, permit, started)
+        duration_s = self.clock.monotonic() - started
+        clean = self._redacted(output)
+        record = self._record(request, _result_word(output), permit=permit)
+        entry = await self.audit.append(_with_output(record, clean, duration_s))
+        await self.ledger.settle(hold, output.cost_usd)
+        if prepared.tool.read_only and clean.ok:
+            self.cache.put(key, clean)
+        return replace(self._result(request, clean, entry.id), duration_s=duration_s)
+
+    async def _execute(
+        self, request: Request, prepared: Prepared, permit: Permit, started: float
+    ) -> ToolOutput:
+        try:
+            return await prepared.tool.run(prepared.args, permit)
+        except asyncio.CancelledError:
+            record = replace(
+                self._record(request, Result.INTERRUPTED, permit=permit),
+                duration_s=self.clock.monotonic() - started,
+            )
+            await asyncio.shield(self.audit.append(record))
+            raise
+        except AkiliError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            prefix = "Refused" if isinstance(error, RefusedError) else "Error"
+            refused = {"refused": True} if isinstance(error, RefusedError) else {}
+            return ToolOutput(f"{prefix}: {error}{hint}", ok=False, metadata=refused)
+
+    def _redacted(self, output: ToolOutput) -> ToolOutput:
+        metadata = self.redactor.value(dict(output.metadata))
+        return replace(
+            output,
+            text=self.redactor.text(output.text),
+            metadata=metadata if isinstance(metadata, dict) else {},
+        )
+
+    async def _invalid(self, call: ToolCall, run: Run, error: InvalidArgumentsError) -> StepResult:
+        record = AuditRecord(
+            kind=Kind.CALL_OUTCOME,
+            **_who(run),
+            call_id=call.id,
+            tool=call.name[:200],
+            parameters=dict(call.arguments),
+            result=Result.INVALID,
+            error=str(error),
+        )
+        entry = await self.audit.append(record)
+        hint = f" ({error.hint})" if error.hint else ""
+        text = self.redactor.text(f"Invalid: {error}{hint}")
+        return StepResult(call, Status.INVALID, text, entry.id)
+
+    async def _refused(self, request: Request, refused: Refused) -> StepResult:
+        by_person = refused.approval_id is not None
+        record = self._record(request, Result.DENIED if by_person else Result.POLICY_DENIED)
+        entry = await self.audit.append(replace(record, error=refused.because))
+        origin = "" if by_person else f", {request.decision.ruling.origin}"
+        text = f"Refused: {refused.because} (rule {refused.rule_id}{origin})"
+        return replace(self._refusal(request, Status.DENIED, text, entry.id), approval_id=refused.approval_id)
+
+    async def _held(self, request: Request, approval: Approval) -> StepResult:
+        entry = await self.audit.append(self._record(request, Result.APPROVAL_PENDING))
+        ruling = request.decision.ruling
+        text = (
+            f"Waiting for approval {approval.id}: {approval.because} (rule {ruling.rule_id}, {ruling.origin}). "
+            "A human must decide; do not ask for it again."
+        )
+        return replace(
+            self._refusal(request, Status.APPROVAL_REQUIRED, text, entry.id), approval_id=approval.id
+        )
+
+    async def _record_ruling(self, approval: Approval, result: Result) -> None:
+        _, run = frozen_call(approval)
+        await self.audit.append(
+            AuditRecord(
+                kind=Kind.APPROVAL,
+                **_who(run),
+                call_id=approval.call_id,
+                tool=approval.tool,
+                digest=approval.digest,
+                result=result,
+                rule=f"{approval.rule_id}@{approval.rule_origin}",
+                approved_by=approval.resolved_by,
+                error=approval.feedback,
+            )
+        )
+
+    def _record(
+        self, request: Request, result: Result, *, permit: Permit | None = None, error: str | None = None
+    ) -> AuditRecord:
+        decision = request.decision
+        return AuditRecord(
+            kind=Kind.CALL_OUTCOME,
+            **_who(request.run),
+            call_id=request.call.id,
+            tool=request.call.name,
+            parameters=dict(request.call.arguments),
+            digest=request.digest,
+            result=result,
+            verdict=str(decision.verdict),
+            risk=str(decision.risk),
+            rule=f"{decision.ruling.rule_id}@{decision.ruling.origin}",
+            rules=tuple(f"{hit.verdict} {hit.rule_id}@{hit.origin}" for hit in decision.hits),
+            effects=request.effects.as_dict(),
+            approved_by=permit.approved_by if permit else None,
+            error=error,
+        )
+
+    def _result(
+        self, request: Request, output: ToolOutput, audit_id: str, *, cached: bool = False
+    ) -> StepResult:
+        layers = output.metadata.get("layers", ())
+        return StepResult(
+            call=request.call,
+            status=_status(output),
+            text=output.text,
+            audit_id=audit_id,
+            decision=request.decision,
+            metadata=output.metadata,
+            cost_usd=output.cost_usd,
+            cached=cached,
+            untrusted=output.untrusted,
+            layers=tuple(str(name) for name in layers) if isinstance(layers, list | tuple) else (),
+        )
+
+    def _refusal(self, request: Request, status: Status, text: str, audit_id: str) -> StepResult:
+        return StepResult(request.call, status, self.redactor.text(text), audit_id, decision=request.decision)
+
+
+def frozen_call(approval: Approval) -> tuple[ToolCall, Run]:
+    """Give the call an approval froze, and the run it belonged to, as its requester."""
+    principal = Principal(approval.user, approval.source, approval.agent, approval.org)
+    run = Run(
+        id=approval.run_id,
+        principal=principal,
+        correlation_id=approval.correlation_id,
+        conversation_id=approval.conversation_id,
+        untrusted=approval.untrusted,
+    )
+    return ToolCall(approval.call_id, approval.tool, approval.arguments), run
+
+
+def _who(run: Run) -> dict[str, Any]:
+    return {
+        "org": run.principal.org,
+        "user": run.principal.user,
+        "source": str(run.principal.source),
+        "correlation_id": run.correlation_id,
+        "run_id": run.id,
+        "conversation_id": run.conversation_id,
+    }
+
+
+def _status(output: ToolOutput) -> Status:
+    if output.timed_out:
+        return Status.TIMEOUT
+    if output.metadata.get("refused"):
+        return Status.DENIED
+    return Status.OK if output.ok else Status.FAILED
+
+
+def _result_word(output: ToolOutput) -> Result:
+    if output.timed_out:
+        return Result.TIMEOUT
+    if output.metadata.get("refused"):
+        return Result.DENIED
+    return Result.SUCCESS if output.ok else Result.FAILURE
+
+
+def _with_output(record: AuditRecord, output: ToolOutput, duration_s: float) -> AuditRecord:
+    data = output.text.encode("utf-8", "surrogateescape")
+    layers = output.metadata.get("layers", ())
+    return replace(
+        record,
+        duration_s=round(duration_s, 6),
+        cost_usd=output.cost_usd,
+        layers=tuple(layers) if isinstance(layers, list | tuple) else (),
+        output_sha256=hashlib.sha256(data).hexdigest(),
+        output_bytes=len(data),
+        error=None if output.ok else output.text[:500],
+    )

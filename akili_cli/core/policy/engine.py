@@ -1,0 +1,104 @@
+"""The policy decision point: one pure function from an action and the rules to a decision that explains itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+from akili_cli.core.policy.match import compile_match
+from akili_cli.core.policy.model import Action, Condition, Rule
+from akili_cli.domain.decisions import BUILT_IN, Decision, RuleHit, Verdict
+from akili_cli.domain.risk import Risk
+
+DEFAULT_DENY = RuleHit("default-deny", BUILT_IN, Verdict.DENY, "no rule allows it")
+_STRENGTH = {Verdict.DENY: 0, Verdict.ASK: 1, Verdict.ALLOW: 2}
+_Compiled = tuple[Rule, tuple[Condition, ...]]
+
+
+class RuleSet:
+    """All rules in force, compiled once. ``digest`` changes whenever any rule changes."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        """Compile the rules; raises ``ValueError`` for a pattern that cannot be read or an id used twice."""
+        self.rules = tuple(rules)
+        ids = [rule.id for rule in self.rules]
+        twice = {name for name in ids if ids.count(name) > 1} if len(set(ids)) != len(ids) else set()
+        if twice:
+            raise ValueError(f"rule id used twice: {', '.join(sorted(twice))}")
+        self._everywhere: list[_Compiled] = []
+        self._by_tool: dict[str, list[_Compiled]] = {}
+        self._lowering: list[_Compiled] = []
+        for rule in self.rules:
+            compiled = (rule, compile_match(rule.match, rule.verdict))
+            if rule.risk is not None:
+                self._lowering.append(compiled)
+            for bucket in self._buckets(rule):
+                bucket.append(compiled)
+        self.digest = hashlib.sha256(repr(self.rules).encode()).hexdigest()
+
+    def _buckets(self, rule: Rule) -> list[list[_Compiled]]:
+        if rule.match.tools:
+            return [self._by_tool.setdefault(tool, []) for tool in rule.match.tools]
+        return [self._everywhere]
+
+    def lowest_risk(self, action: Action) -> Risk:
+        """Give the lowest level that a matching allow rule states, at most the action's own."""
+        stated = [rule.risk for rule, tests in self._lowering if all(test(action) for test in tests)]
+        return min([action.risk, *(risk for risk in stated if risk is not None)])
+
+    def matching(self, action: Action) -> list[Rule]:
+        """Give every rule that speaks to an action, in no particular order."""
+        return [
+            rule
+            for bucket in (self._by_tool.get(action.tool, ()), self._everywhere)
+            for rule, tests in bucket
+            if all(test(action) for test in tests)
+        ]
+
+
+def decide(action: Action, rules: RuleSet) -> Decision:
+    """Rule on an action. Pure: the same action and rules always give the same decision.
+
+    1. Allow rules that name a risk may lower where the risk starts.
+    2. What the effects are, and untrusted text in context, raise it again.
+    3. Every rule is matched at that risk; deny beats ask beats allow; nothing at all is a denial.
+    """
+    risk, reasons = _raise(action, rules.lowest_risk(action))
+    matched = rules.matching(replace(action, risk=risk))
+    matched = _silence_asks(matched)
+    hits = [RuleHit(rule.id, rule.origin, rule.verdict, _because(rule, action)) for rule in matched]
+    hits.sort(key=lambda hit: (_STRENGTH[hit.verdict], hit.rule_id))
+    hits = hits or [DEFAULT_DENY]
+    return Decision(hits[0].verdict, risk, tuple(hits), tuple(reasons))
+
+
+def _silence_asks(matched: list[Rule]) -> list[Rule]:
+    """Let an ``over_ask`` rule stand in for the asks, but only beside another rule that allows the call."""
+    silencers = [rule for rule in matched if rule.over_ask]
+    others = [rule for rule in matched if not rule.over_ask]
+    verdicts = {rule.verdict for rule in others}
+    if not silencers or Verdict.DENY in verdicts or Verdict.ALLOW not in verdicts:
+        return others
+    return silencers + [rule for rule in others if rule.verdict is Verdict.ALLOW]
+
+
+def _raise(action: Action, start: Risk) -> tuple[Risk, list[str]]:
+    risk, reasons, effects = start, [], action.effects
+    if effects.opaque is not None:
+        risk, why = max(risk, Risk.HIGH), f"its effects cannot be known: {effects.opaque}"
+        reasons.append(why)
+    if not effects.reversible:
+        risk = max(risk, Risk.HIGH)
+        reasons.append("it cannot be undone")
+    acts = effects.changes or effects.hosts or effects.commands
+    if action.run.untrusted and acts:
+        risk = risk.raised()
+        reasons.append(f"untrusted text is in context ({', '.join(action.run.untrusted[:3])})")
+    return risk, reasons
+
+
+def _because(rule: Rule, action: Action) -> str:
+    if action.effects.opaque is not None and rule.verdict is Verdict.DENY:
+        return f"{rule.because}; the effects cannot be known: {action.effects.opaque}"
+    return rule.because
