@@ -275,7 +275,9 @@ def postgres_statements(step: Step) -> list[str]:
         parts.append(f"PRIMARY KEY ({_names(table.pk)})")
         parts += [f"UNIQUE ({_names(columns)})" for columns in table.unique]
         statements.append(f"CREATE TABLE {_quoted(table.name)} ({', '.join(parts)})")
-        statements += [f"CREATE INDEX ON {_quoted(table.name)} ({_names(columns)})" for columns in table.indexes]
+        statements += [
+            f"CREATE INDEX ON {_quoted(table.name)} ({_names(columns)})" for columns in table.indexes
+        ]
         if table.search:
             statements.append(f'CREATE INDEX ON {_quoted(table.name)} USING gin ("fts")')
     for name, columns in step.columns.items():

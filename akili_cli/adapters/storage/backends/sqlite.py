@@ -152,9 +152,7 @@ class SqliteDatabase:
     async def close(self) -> None:
         """Finish what is queued, then close every connection; closing twice is fine."""
         with self._gate:
-            if not self._closed:
-                self._closed = True
-                self._jobs.put(None)
+            self._closed = True
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -162,6 +160,7 @@ class SqliteDatabase:
         with suppress(queue.Empty):
             while True:
                 self._idle_readers.get_nowait().close()
+        self._jobs.put(None)  # last, so that SQLite can fold the -wal file into the database
         self._writer.join()
 
     def _refuse_when_closed(self) -> None:
