@@ -269,15 +269,11 @@ def postgres_statements(step: Step) -> list[str]:
         parts = [f"{_quoted(name)} {_postgres_type(kind)}" for name, kind in table.columns.items()]
         if table.search:
             text = " || ' ' || ".join(f"coalesce({_quoted(name)}, '')" for name in table.search)
-            parts.append(
-                f"\"fts\" tsvector GENERATED ALWAYS AS (to_tsvector('english', left({text}, 250000))) STORED"
-            )
+            parts.append(f"\"fts\" tsvector GENERATED ALWAYS AS (to_tsvector('english', left({text}, 250000))) STORED")
         parts.append(f"PRIMARY KEY ({_names(table.pk)})")
         parts += [f"UNIQUE ({_names(columns)})" for columns in table.unique]
         statements.append(f"CREATE TABLE {_quoted(table.name)} ({', '.join(parts)})")
-        statements += [
-            f"CREATE INDEX ON {_quoted(table.name)} ({_names(columns)})" for columns in table.indexes
-        ]
+        statements += [f"CREATE INDEX ON {_quoted(table.name)} ({_names(columns)})" for columns in table.indexes]
         if table.search:
             statements.append(f'CREATE INDEX ON {_quoted(table.name)} USING gin ("fts")')
     for name, columns in step.columns.items():

@@ -209,9 +209,7 @@ async def open_postgres(
     return await asyncio.to_thread(_open, dsn, (max_open, min_idle, lifetime_s), schema, steps)
 
 
-def _open(
-    text: str, limits: tuple[int, int, float], schema: str | None, steps: Sequence[Step]
-) -> PostgresDatabase:
+def _open(text: str, limits: tuple[int, int, float], schema: str | None, steps: Sequence[Step]) -> PostgresDatabase:
     try:
         import psycopg
         import psycopg_pool

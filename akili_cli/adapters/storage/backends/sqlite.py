@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
 from akili_cli.adapters.storage.base import Connection, Row
@@ -68,24 +68,32 @@ def _translated() -> Iterator[None]:
         ) from error
 
 
-class _Job:
+class _Job(Generic[T]):
     """One function in the writer's queue, and the future its caller waits for."""
 
     __slots__ = ("durable", "error", "fn", "future", "value")
 
-    def __init__(self, fn: Callable[[Connection], object], durable: bool) -> None:
+    def __init__(self, fn: Callable[[Connection], T], durable: bool) -> None:
         self.fn = fn
         self.durable = durable
-        self.future: Future[object] = Future()
-        self.value: object = None
+        self.future: Future[T] = Future()
+        self.value: T | None = None
         self.error: BaseException | None = None
+
+    def call(self, unit: UnitOfWork) -> None:
+        """Run the function; whatever it raises is kept for its caller, so that the thread lives on."""
+        try:
+            self.value = self.fn(unit)
+            unit.finish()
+        except BaseException as error:  # noqa: BLE001 - its caller gets it; the thread serves all others
+            self.error = error
 
     def answer(self) -> None:
         """Tell the caller how it went."""
         if isinstance(self.error, StopIteration):  # a future cannot carry one: its caller would hang
             self.error = RuntimeError("the function raised StopIteration")
         if self.error is None:
-            self.future.set_result(self.value)
+            self.future.set_result(cast("T", self.value))
         else:
             self.future.set_exception(self.error)
 
@@ -111,7 +119,7 @@ class SqliteDatabase:
         self._busy_timeout_s = busy_timeout_s
         self._gate = threading.Lock()
         self._closed = False
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._idle_readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="akili-db-read")
         self._writer = _Writer(writer, self._jobs)
@@ -126,7 +134,7 @@ class SqliteDatabase:
         with self._gate:
             self._refuse_when_closed()
             self._jobs.put(job)
-        return await asyncio.wrap_future(job.future)  # type: ignore[return-value] # the job's value is fn's
+        return await asyncio.wrap_future(job.future)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """Run a function on one snapshot of the data, on a connection that cannot write."""
@@ -192,7 +200,7 @@ class SqliteDatabase:
 class _Writer(threading.Thread):
     """Takes what is queued, commits it together, then answers each caller."""
 
-    def __init__(self, connection: sqlite3.Connection, jobs: queue.SimpleQueue[_Job | None]) -> None:
+    def __init__(self, connection: sqlite3.Connection, jobs: queue.SimpleQueue[_Job[Any] | None]) -> None:
         super().__init__(name="akili-db-write", daemon=True)
         self._connection = connection
         self._jobs = jobs
@@ -207,8 +215,8 @@ class _Writer(threading.Thread):
                 self._serve(group)
         self._connection.close()
 
-    def _take(self) -> tuple[list[_Job], bool]:
-        group: list[_Job] = []
+    def _take(self) -> tuple[list[_Job[Any]], bool]:
+        group: list[_Job[Any]] = []
         job = self._jobs.get()
         while job is not None:
             if job.future.set_running_or_notify_cancel():
@@ -221,7 +229,7 @@ class _Writer(threading.Thread):
                 return group, True
         return group, False
 
-    def _serve(self, group: list[_Job]) -> None:
+    def _serve(self, group: list[_Job[Any]]) -> None:
         """Steps: 1 begin, 2 each function in its savepoint, 3 commit, 4 answer. A failed 1 or 3 fails all."""
         try:
             with _translated():
@@ -238,15 +246,11 @@ class _Writer(threading.Thread):
         for job in group:
             job.answer()
 
-    def _apply(self, job: _Job) -> None:
+    def _apply(self, job: _Job[Any]) -> None:
         unit = _unit(self._connection)
         with _translated():
             self._connection.execute("SAVEPOINT job")
-        try:
-            job.value = job.fn(unit)
-            unit.finish()
-        except BaseException as error:  # noqa: BLE001 - its caller gets it; the thread serves all others
-            job.error = error
+        job.call(unit)
         if not self._connection.in_transaction:
             raise StorageError(
                 "the database gave up the transaction, so nothing of it was kept",
@@ -282,9 +286,7 @@ def _unit(connection: sqlite3.Connection) -> UnitOfWork:
     return UnitOfWork(run)
 
 
-async def open_sqlite(
-    path: Path, *, busy_timeout_s: float = 15.0, steps: Sequence[Step] = STEPS
-) -> SqliteDatabase:
+async def open_sqlite(path: Path, *, busy_timeout_s: float = 15.0, steps: Sequence[Step] = STEPS) -> SqliteDatabase:
     """Open (or make, mode 0600) the file and bring its tables up to date.
 
     Raises ``StorageError`` when the place cannot be used, the file is no database or damaged, another process
