@@ -16,6 +16,7 @@ Access = Literal["read", "write", "delete"]
 _STREAMS = re.compile(r"-|/dev/(?:null|zero|full|random|urandom|tty|stdin|stdout|stderr|fd/\d+)")
 _NETWORK = re.compile(r"/dev/(?:tcp|udp)/([^/]+)/([^/]+)")
 _MULTICALL = frozenset({"busybox", "toybox", "coreutils", "uutils"})
+_SYSTEM = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"})
 MAX_PLACES = 8
 
 
@@ -98,14 +99,15 @@ class Ledger:
     def command(self, tokens: tuple[Token, ...], wrappers: tuple[str, ...], place: Place) -> Command:
         """Note a simple command and give it; arguments that are computed stay as written."""
         typed = tokens[0].plain or tokens[0].raw
-        program, path = self._program(typed, place)
+        program, path = self.program(typed, place)
         argv = tuple(token.raw if token.text is None else token.text for token in tokens)
         command = Command(program, argv, path, wrappers)
         if command not in self.commands:
             self.commands.append(command)
         return command
 
-    def _program(self, typed: str, place: Place) -> tuple[str, str | None]:
+    def program(self, typed: str, place: Place) -> tuple[str, str | None]:
+        """Give the name that will run and its file: the typed name, unless a link leads elsewhere."""
         base = typed.rstrip("/").rpartition("/")[2] or typed
         if "/" not in typed:
             return typed, self.find(typed)
@@ -118,7 +120,7 @@ class Ledger:
             return base, real
         if not _is_program(real):
             return base, None
-        if usual is not None and target == base or (self.find(target) not in (None, real)):
+        if self.find(target) not in (None, real) and str(Path(real).parent) not in _SYSTEM:
             self.opaque(f"runs {real}, which is not the usual {target}")
         return target, real
 
