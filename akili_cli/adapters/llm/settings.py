@@ -30,9 +30,7 @@ class ProviderSettings(BaseModel):
     api_key: str | None = None
     timeout_seconds: int = Field(120, ge=1, le=3600)
     max_tokens: int = Field(4096, ge=1)
-    context_tokens: int | None = Field(
-        None, ge=1000, description="the model's context window; None = 128,000"
-    )
+    context_tokens: int | None = Field(None, ge=1000, description="the model's context window; None = 128,000")
     price: PriceSettings | None = None
 
 
