@@ -17,9 +17,7 @@ class SandboxSettings(BaseModel):
     type: Literal["process"] = "process"
     max_cpu_cores: int = Field(0, ge=0, le=64, description="CPU seconds = cores x 60; 0 means 60")
     max_memory_mb: int = Field(512, ge=16, le=1_048_576)
-    max_execution_seconds: int = Field(
-        30, ge=1, le=86_400, description="the default timeout, and the longest"
-    )
+    max_execution_seconds: int = Field(30, ge=1, le=86_400, description="the default timeout, and the longest")
     max_output_bytes: int = Field(1_048_576, ge=1024, le=67_108_864)
     max_processes: int = Field(256, ge=1, le=65_536)
     max_file_mb: int = Field(64, ge=1, le=1_048_576)

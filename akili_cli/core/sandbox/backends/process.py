@@ -1,0 +1,262 @@
+"""The process sandbox: every command under all layers the machine offers, each of which is reported."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from akili_cli.core.sandbox import privileges
+from akili_cli.core.sandbox.backends.conversation import Outcome, ask, converse, surely
+from akili_cli.core.sandbox.base import ExecRequest, ExecResult, Layer
+from akili_cli.core.sandbox.grants import Grants, grants_for
+from akili_cli.core.sandbox.probe import LAYERS, Probe
+from akili_cli.core.sandbox.scratch import Scratch, first_closed, sweep_stale
+from akili_cli.core.sandbox.settings import SandboxSettings
+from akili_cli.domain.clock import Clock
+from akili_cli.domain.decisions import Permit
+from akili_cli.domain.errors import SandboxError
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_MIB = 1 << 20
+_ADDRESS_SPACE_BYTES = 4 << 30  # below that, runtimes that reserve much and use little do not start
+_OPEN_FILES = 1024
+_SUPERVISORS = 2
+_CPU_S_PER_CORE = 60
+_KILLED = -9
+
+
+class ProcessSandbox:
+    """Runs commands as confined processes of this machine.
+
+    As root, commands run as uid 65534; files they may change by permit must then be open to that uid.
+    """
+
+    def __init__(self, settings: SandboxSettings, scratch_root: Path, clock: Clock) -> None:
+        """Sweep scratch directories of dead processes; nothing is probed yet."""
+        self._settings = settings
+        self._root = Path(os.path.realpath(scratch_root))
+        self._clock = clock
+        self._probe: Probe | None = None
+        self._owner = privileges.NOBODY if os.geteuid() == 0 else None
+        self._running: set[asyncio.Task[object]] = set()
+        sweep_stale(self._root)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Report each layer, after trying it for real the first time (about 30 ms)."""
+        return self._probed().layers()
+
+    async def run(self, request: ExecRequest, permit: Permit) -> ExecResult:
+        """Run to the end or the timeout, whichever is first; no process of it is left, nor its scratch directory.
+
+        The longest timeout is the one in the settings. Raises ``SandboxError`` when the request or the permit
+        cannot be honoured exactly, or a layer cannot be set up: then nothing was run.
+        """
+        timeout_s = self._checked(request)
+        probe = self._probed()
+        task = asyncio.current_task()
+        if task is not None:
+            self._running.add(task)
+        try:
+            scratch = Scratch(self._root, self._owner)
+            try:
+                return await self._run(request, permit, probe, scratch, timeout_s)
+            finally:
+                await surely(asyncio.to_thread(scratch.remove))
+        finally:
+            if task is not None:
+                self._running.discard(task)
+
+    async def close(self) -> None:
+        """End the commands that still run."""
+        others = self._running - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others)
+
+    async def _run(
+        self, request: ExecRequest, permit: Permit, probe: Probe, scratch: Scratch, timeout_s: float
+    ) -> ExecResult:
+        cwd = str(scratch.path) if request.cwd is None else os.path.realpath(request.cwd)
+        if not Path(cwd).is_dir():
+            raise SandboxError(f"the working directory {cwd} does not exist")
+        mounts = probe.works("mount_namespace")
+        grants = grants_for(permit.effects, permit.protected, scratch=str(scratch.path), cwd=cwd, mounts=mounts)
+        active = self._active(probe, grants)
+        scratch.put(request.files)
+        fields = self._fields(request, grants, probe, cwd=cwd, scratch=scratch, timeout_s=timeout_s)
+        started = self._clock.monotonic()
+        outcome = await converse(
+            fields,
+            stdin=request.stdin,
+            cap_bytes=self._settings.max_output_bytes,
+            timeout_s=timeout_s,
+            owner=self._owner,
+        )
+        return self._result(outcome, self._clock.monotonic() - started, active)
+
+    def _checked(self, request: ExecRequest) -> float:
+        texts = (*request.argv, *request.env, *request.env.values())
+        if not request.argv or not request.argv[0] or any("\0" in text for text in texts):
+            raise SandboxError("the command is empty or holds a NUL character")
+        if any(not name or "=" in name for name in request.env):
+            raise SandboxError("an environment variable has no name, or a '=' in its name")
+        if not (request.timeout_s > 0 and math.isfinite(request.timeout_s)):
+            raise SandboxError(f"{request.timeout_s} seconds is not a time limit")
+        return min(request.timeout_s, self._settings.max_execution_seconds)
+
+    def _active(self, probe: Probe, grants: Grants) -> tuple[str, ...]:
+        """List the layers that hold for this command; raise if a required one is missing."""
+        missing = {layer.name: layer for layer in probe.layers() if not layer.active}
+        if self._owner is not None and "identity" in missing:
+            raise SandboxError(
+                f"akili runs as root and cannot give root up for a command: {missing['identity'].detail}",
+                hint=missing["identity"].fix,
+            )
+        if grants.network.reaches_out:
+            detail = "the permit names hosts, and hosts are not filtered one by one yet"
+            missing["network"] = Layer("network", active=False, detail=detail)
+        for name in self._settings.require:
+            if name in missing:
+                raise SandboxError(
+                    f"the sandbox layer {name!r} is required and missing: {missing[name].detail}",
+                    hint=missing[name].fix or f"take {name!r} out of sandbox.require to run without it",
+                )
+        return tuple(name for name in LAYERS if name not in missing)
+
+    def _fields(
+        self,
+        request: ExecRequest,
+        grants: Grants,
+        probe: Probe,
+        *,
+        cwd: str,
+        scratch: Scratch,
+        timeout_s: float,
+    ) -> Mapping[str, Sequence[bytes]]:
+        read_search = grants.beyond_base and probe.works("landlock") and probe.works("read_search")
+        covered = list(grants.covered)
+        if self._owner is not None and not read_search and (closed := first_closed(scratch.path)):
+            covered.append(closed)
+        skipped = {
+            "read_search": not read_search,
+            "process_count": read_search,  # the capability counts only in the first user namespace
+            "proc": grants.host_proc,
+            "net_namespace": grants.network.shared,
+        }
+        steps = [name for name in probe.wanted() if probe.works(name) and not skipped.get(name, False)]
+        environment = {
+            "PATH": PATH,
+            "HOME": str(scratch.path),
+            "TMPDIR": str(scratch.path),
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            **request.env,
+        }
+        return {
+            "argv": _encoded(request.argv),
+            "env": _encoded(f"{name}={value}" for name, value in environment.items()),
+            "cwd": _encoded([cwd]),
+            "layers": _encoded(steps),
+            "writable": _encoded(grants.writable),
+            "covered": _encoded(covered),
+            "rule_paths": _encoded(rule.path for rule in grants.rules),
+            "rule_rights": _numbers(rule.rights for rule in grants.rules),
+            "rule_flags": _encoded("plain" if rule.plain else "" for rule in grants.rules),
+            "families": _numbers(grants.network.families),
+            "ports": _numbers(grants.network.ports),
+            "timeout_ms": _numbers([math.ceil(timeout_s * 1000)]),
+            **self._limits(),
+        }
+
+    def _limits(self) -> Mapping[str, Sequence[bytes]]:
+        settings = self._settings
+        memory = settings.max_memory_mb * _MIB
+        limits = {
+            "RLIMIT_CPU": (settings.max_cpu_cores or 1) * _CPU_S_PER_CORE,
+            "RLIMIT_DATA": memory,
+            "RLIMIT_AS": max(_ADDRESS_SPACE_BYTES, memory),
+            "RLIMIT_FSIZE": settings.max_file_mb * _MIB,
+            "RLIMIT_NOFILE": _OPEN_FILES,
+            "RLIMIT_CORE": 0,
+            "RLIMIT_NPROC": settings.max_processes + _SUPERVISORS,
+        }
+        return {
+            "limit_names": _encoded(limits),
+            "limit_values": _numbers(limits.values()),
+            "memory_bytes": _numbers([memory]),
+        }
+
+    def _result(self, outcome: Outcome, duration_s: float, active: tuple[str, ...]) -> ExecResult:
+        fields = outcome.fields
+        stopped = _text(fields, "stopped")
+        if "error" in fields or not ("exit" in fields or stopped):
+            reason = _text(fields, "error") or outcome.stderr.decode(errors="replace").strip()[-500:]
+            raise SandboxError(f"the command did not run, the sandbox could not be set up: {reason}")
+        if left := int(_text(fields, "left") or "0"):
+            raise SandboxError(f"{left} processes of the command could not be ended")
+        stderr = outcome.stderr
+        if stopped in _NOTES:
+            stderr += _NOTES[stopped].format(self._settings.max_memory_mb).encode()
+        return ExecResult(
+            exit_code=_KILLED if stopped else int(_text(fields, "exit")),
+            stdout=outcome.stdout,
+            stderr=stderr,
+            duration_s=duration_s,
+            timed_out=stopped == "timeout",
+            truncated=outcome.truncated,
+            layers=active,
+        )
+
+    def _probed(self) -> Probe:
+        if self._probe is None:
+            self._probe = self._try_steps()
+        return self._probe
+
+    def _try_steps(self) -> Probe:
+        probe = Probe(root=self._owner is not None)
+        scratch = Scratch(self._root, self._owner)
+        try:
+            path = str(scratch.path)
+            request = {
+                "probe": [],
+                "layers": _encoded(probe.wanted()),
+                "cwd": _encoded([path]),
+                "writable": _encoded([path]),
+                "covered": _encoded([str(self._root)]),
+                "rule_paths": _encoded([path]),
+                "rule_rights": _numbers([0xFFFF]),
+                "rule_flags": _encoded(["plain"]),
+                "families": [],
+                "ports": [],
+                "timeout_ms": _numbers([5000]),
+                **self._limits(),
+            }
+            fields = ask(request)
+        finally:
+            scratch.remove()
+        if "probe" not in fields:
+            raise SandboxError(f"the sandbox cannot be probed: {_text(fields, 'error') or 'no answer'}")
+        return Probe(probe.root, {name: _text(fields, name) for name in fields if name not in ("probe", "left")})
+
+
+_NOTES = {
+    "memory": "\nakili: ended, the command and its children held more than {} MB of memory\n",
+    "lost": "\nakili: ended, the first process inside was killed\n",
+}
+
+
+def _encoded(texts: Iterable[str]) -> list[bytes]:
+    return [os.fsencode(text) for text in texts]
+
+
+def _numbers(numbers: Iterable[int]) -> list[bytes]:
+    return [b"%d" % number for number in numbers]
+
+
+def _text(fields: Mapping[str, Sequence[bytes]], name: str) -> str:
+    values = fields.get(name) or [b""]
+    return values[0].decode(errors="replace")

@@ -1,0 +1,204 @@
+"""From a permit to what the kernel is told: which paths, ports and socket families one command gets.
+
+What is wider than the permit declares, because the kernel cannot say it more narrowly:
+
+- A path to be created does not exist yet, so its nearest existing parent directory gets the rights to create
+  files and directories and to write (not to truncate, remove or read) below it.
+- A path to be deleted gives its parent directory the right to remove files, or directories, below it.
+- Where mounts are made read-only, the directory of a permitted change stays a writable mount: mode, owner and
+  time of what the command's uid owns in there can change.
+- ``unix:`` hosts allow every Unix socket that the command's uid may connect to; ``host:port`` allows the port
+  on every host, and UDP. The ``network`` layer does not count as active then.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from akili_cli.core.sandbox import landlock, seccomp
+from akili_cli.domain.effects import Effects
+from akili_cli.domain.errors import SandboxError
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64")
+_ETC = (
+    *("passwd", "group", "nsswitch.conf", "hosts", "host.conf", "gai.conf", "resolv.conf", "services", "protocols"),
+    *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld.so.preload", "localtime", "timezone", "alternatives"),
+    *("ssl/certs", "ssl/openssl.cnf", "ca-certificates", "ca-certificates.conf", "os-release", "terminfo"),
+)
+_DEVICES = (
+    *((f"/dev/{name}", landlock.DEVICE) for name in ("null", "zero", "full")),
+    *((f"/dev/{name}", landlock.READ_FILE) for name in ("random", "urandom")),
+)
+_VIRTUAL = ("/proc", "/sys", "/dev")
+_CREATE = landlock.MAKE_REG | landlock.MAKE_DIR | landlock.WRITE_FILE
+_CLEAR = landlock.REMOVE_FILE | landlock.REMOVE_DIR | landlock.READ_DIR
+_OTHER_PROCESS = re.compile(r"/proc/\d+(/|$)")
+_NETWORK_STATE = re.compile(r"/proc/(\d+/)?net(/|$)")
+_DNS_PORT = 53
+_MAX_SIBLINGS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Landlock rights on a path; ``plain`` demands that no symlink is on the way to it."""
+
+    path: str
+    rights: int
+    plain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Socket families a command may open, TCP ports it may connect to, and whether it shares the host's network."""
+
+    families: tuple[int, ...] = ()
+    ports: tuple[int, ...] = ()
+    shared: bool = False
+
+    @property
+    def reaches_out(self) -> bool:
+        """Whether a socket can reach something outside the sandbox."""
+        return bool(set(self.families) - {seccomp.AF_NETLINK})
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What one command gets.
+
+    ``writable`` directories stay writable mounts; ``covered`` protected paths are hidden by mounts.
+    ``host_proc`` shows the machine's own processes. ``beyond_base`` is true when a path outside the system's
+    own and the kernel's file systems is granted.
+    """
+
+    rules: tuple[Rule, ...]
+    writable: tuple[str, ...]
+    covered: tuple[str, ...]
+    network: Network
+    host_proc: bool
+    beyond_base: bool
+
+
+def within(path: str, root: str) -> bool:
+    """Tell whether a path is a root or lies below it."""
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd: str, mounts: bool) -> Grants:
+    """Turn a permit's effects into grants; ``scratch`` and ``cwd`` are resolved, ``mounts`` says they are private.
+
+    Raises ``SandboxError`` for what reaches into a protected root, for a working directory that the permit
+    does not cover, and for a host or path that cannot be read.
+    """
+    guarded = tuple(dict.fromkeys(os.path.realpath(root) for root in protected))
+    declared = (*effects.reads, *effects.writes, *effects.deletes)
+    for path in declared if within(cwd, scratch) else (*declared, cwd):
+        _check(path, guarded)
+    if not any(within(cwd, root) for root in (scratch, *effects.reads, *effects.writes)):
+        raise SandboxError(
+            f"the working directory {cwd} is not among the paths the permit reads",
+            hint="a tool that sets a working directory declares it in its effects",
+        )
+    host_proc = any(within("/proc", path) or _OTHER_PROCESS.match(path) for path in effects.reads)
+    rules = [*_expanded(_base(), guarded), Rule(scratch, landlock.CHANGE)]
+    rules += [] if host_proc else [Rule("/proc", landlock.READ)]
+    rules += _expanded((Rule(path, landlock.READ_RUN) for path in effects.reads), guarded)
+    writable = [scratch]
+    for path in effects.writes:
+        target = _existing(path)
+        if target == path:
+            rules += _expanded([Rule(path, landlock.CHANGE)], guarded)
+            writable.append(path if Path(path).is_dir() else str(Path(path).parent))
+        else:
+            rules.append(_opened(Rule(target, _CREATE), path, guarded, mounts=mounts))
+            writable.append(target)
+    for path in effects.deletes:
+        parent, is_directory = str(Path(path).parent), Path(path).is_dir()
+        right = landlock.REMOVE_DIR if is_directory else landlock.REMOVE_FILE
+        rules.append(_opened(Rule(parent, right), path, guarded, mounts=mounts))
+        rules += _expanded([Rule(path, _CLEAR)], guarded) if is_directory else ()
+        writable.append(_existing(parent))
+    return Grants(
+        rules=tuple(rules),
+        writable=tuple(dict.fromkeys(path for path in writable if path != "/")),
+        covered=tuple(path for path in guarded if Path(path).exists()),
+        network=_network(effects),
+        host_proc=host_proc,
+        beyond_base=any(not any(within(path, root) for root in (*_VIRTUAL, *_SYSTEM)) for path in declared),
+    )
+
+
+def _check(path: str, guarded: tuple[str, ...]) -> None:
+    if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
+        raise SandboxError(f"the permit names {path!r}, which is not an absolute, resolved path")
+    for root in guarded:
+        if within(path, root) or within(os.path.realpath(path), root):
+            raise SandboxError(f"{path} is protected: no command may touch {root}")
+
+
+@functools.cache
+def _base() -> tuple[Rule, ...]:
+    paths = [(path, landlock.READ_RUN) for path in _SYSTEM] + [(f"/etc/{name}", landlock.READ) for name in _ETC]
+    return tuple(Rule(os.path.realpath(path), rights, plain=False) for path, rights in (*paths, *_DEVICES))
+
+
+def _expanded(rules: Iterable[Rule], guarded: tuple[str, ...]) -> Iterator[Rule]:
+    """Replace a rule above a protected root by rules on everything beside the way to it."""
+    pending = list(rules)
+    while pending:
+        rule = pending.pop()
+        if any(within(rule.path, root) for root in guarded):
+            continue
+        if not any(within(root, rule.path) for root in guarded):
+            yield rule
+            continue
+        try:
+            names = os.listdir(rule.path)
+        except OSError:
+            continue
+        if len(names) > _MAX_SIBLINGS:
+            raise SandboxError(f"{rule.path} holds {len(names)} entries beside a protected path: too many to grant")
+        children = (Path(rule.path, name) for name in names)
+        pending += [Rule(str(child), rule.rights, rule.plain) for child in children if not child.is_symlink()]
+
+
+def _existing(path: str) -> str:
+    """Give the path itself, or the nearest directory above it that exists."""
+    while not os.path.lexists(path):
+        path = str(Path(path).parent)
+    return path
+
+
+def _opened(rule: Rule, declared: str, guarded: tuple[str, ...], *, mounts: bool) -> Rule:
+    """Pass a rule on a directory above a declared path, if nothing protected lies open below it."""
+    if rule.path == "/":
+        raise SandboxError(f"{declared} cannot be granted: its directory is the whole file system")
+    for root in guarded:
+        if within(root, rule.path) and not (mounts and Path(root).exists()):
+            raise SandboxError(
+                f"{declared} cannot be granted without opening {rule.path}, which holds the protected {root}",
+                hint="work in a directory that holds nothing of akili's own",
+            )
+    return rule
+
+
+def _network(effects: Effects) -> Network:
+    families: set[int] = set()
+    ports: set[int] = set()
+    for host in effects.hosts:
+        if host.startswith("unix:"):
+            families.add(seccomp.AF_UNIX)
+            continue
+        port = host.rpartition(":")[2]
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise SandboxError(f"the permit names the host {host!r}, which has no port")
+        families |= {seccomp.AF_INET, seccomp.AF_INET6}
+        ports |= {int(port), _DNS_PORT}
+    observes = any(within("/proc/net", path) or _NETWORK_STATE.match(path) for path in effects.reads)
+    if observes or any(within("/sys", path) for path in effects.reads):
+        families.add(seccomp.AF_NETLINK)
+    return Network(tuple(sorted(families)), tuple(sorted(ports)), shared=observes or bool(ports))

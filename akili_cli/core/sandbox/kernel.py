@@ -1,0 +1,79 @@
+"""System calls that Python does not offer, through ctypes; every failure is an ``OSError``."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.syscall.restype = ctypes.c_long
+
+MACHINE = os.uname().machine
+X86_64 = MACHINE == "x86_64"
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+
+_OPENAT2 = 437
+_O_PATH = 0o10000000
+_O_CLOEXEC = 0o2000000
+_RESOLVE_NO_SYMLINKS = 0x04
+_RESOLVE_NO_MAGICLINKS = 0x02
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def syscall(number: int, *args: int | bytes | None, what: str) -> int:
+    """Make a raw system call; integers travel as 64 bit, which a variadic C call would cut to 32."""
+    words = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
+    return _checked(_LIBC.syscall(ctypes.c_long(number), *words), what)
+
+
+def prctl(option: int, *args: int) -> None:
+    """Change a property of the calling process."""
+    words = [ctypes.c_ulong(arg) for arg in (*args, 0, 0, 0, 0)[:4]]
+    _checked(_LIBC.prctl(option, *words), f"prctl {option}")
+
+
+def unshare(flags: int) -> None:
+    """Leave namespaces for new ones; ``os.unshare`` exists only from Python 3.12."""
+    _checked(_LIBC.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def mount(source: bytes | None, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
+    """Mount, bind or change propagation."""
+    result = _LIBC.mount(source, target, kind, ctypes.c_ulong(flags), data)
+    _checked(result, f"mount {os.fsdecode(target)}")
+
+
+def open_plain(path: bytes) -> int:
+    """Open a path for reference only; a symlink anywhere on the way is an error (``ELOOP``)."""
+    how = b"".join(
+        word.to_bytes(8, "little") for word in (_O_PATH | _O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
+    )
+    return syscall(_OPENAT2, -100, path + b"\0", how, len(how), what=f"open {os.fsdecode(path)}")
+
+
+def open_followed(path: bytes) -> int:
+    """Open a path for reference only, following symlinks."""
+    return os.open(path, _O_PATH | _O_CLOEXEC)
+
+
+def default_signal(number: int) -> None:
+    """Give a signal its default action; the signal module would cost the launcher 4 ms."""
+    _LIBC.signal(number, None)
+
+
+def send_signal(process: int, number: int) -> None:
+    """Send a signal through a pidfd, which can never hit a recycled process id."""
+    syscall(424, process, number, None, 0, what="pidfd_send_signal")

@@ -1,0 +1,79 @@
+"""Namespaces and mounts: a process tree, a network and a view of the file system of one's own."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from akili_cli.core.sandbox import kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NEWNS, NEWUTS, NEWIPC, NEWUSER = 0x20000, 0x4000000, 0x8000000, 0x10000000
+NEWPID, NEWNET = 0x20000000, 0x40000000
+
+_RDONLY, _NOSUID, _NODEV, _NOEXEC = 1, 2, 4, 8
+_REMOUNT, _BIND, _REC, _PRIVATE = 32, 4096, 16384, 1 << 18
+_MOUNT_SETATTR = 442
+_AT_RECURSIVE = 0x8000
+
+
+def own_user_namespace() -> None:
+    """Enter a user namespace that maps only this uid and gid, to themselves. Raises ``OSError``."""
+    uid, gid = os.geteuid(), os.getegid()  # afterwards both read as 65534
+    kernel.unshare(NEWUSER)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY)
+        try:
+            os.write(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+
+
+def _set_attributes(path: bytes, *, add: int, remove: int = 0, flags: int = 0) -> None:
+    words = b"".join(word.to_bytes(8, "little") for word in (add, remove, 0, 0))
+    kernel.syscall(_MOUNT_SETATTR, -100, path + b"\0", flags, words, len(words), what="mount_setattr")
+
+
+def private_mounts(writable: Sequence[bytes], covered: Sequence[bytes]) -> None:
+    """Leave the host's mounts for a copy; make everything read-only but ``writable``, and hide what lies under ``covered``.
+
+    This holds where Landlock is blind: changes of mode, owner and time need a writable mount. A covered
+    directory looks empty except for the way to writable paths below it; a covered file reads as empty.
+    Raises ``OSError``.
+    """
+    kernel.unshare(NEWNS)
+    kernel.mount(None, b"/", None, _REC | _PRIVATE)
+    places = [(path, kernel.open_plain(path), _is_read_only(path)) for path in writable]
+    _set_attributes(b"/", add=_RDONLY | _NOSUID, flags=_AT_RECURSIVE)
+    hidden: list[bytes] = []
+    for path in sorted(covered):
+        if not any(path.startswith(above + b"/") for above in hidden):
+            _cover(path, [place for place, _, _ in places if place.startswith(path + b"/")])
+            hidden.append(path)
+    for path, descriptor, read_only in places:
+        kernel.mount(b"/proc/self/fd/%d" % descriptor, path, None, _BIND | _REC)
+        if not read_only:  # what the machine's owner mounted read-only stays so
+            _set_attributes(path, add=_NOSUID | _NODEV, remove=_RDONLY)
+        os.close(descriptor)
+
+
+def _is_read_only(path: bytes) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def _cover(path: bytes, ways: list[bytes]) -> None:
+    if not stat.S_ISDIR(os.stat(path).st_mode):
+        kernel.mount(b"/dev/null", path, None, _BIND)
+        return
+    kernel.mount(b"tmpfs", path, b"tmpfs", _NOSUID | _NODEV, b"mode=0711,size=1m,nr_inodes=1k")
+    for way in ways:
+        os.makedirs(way, mode=0o755, exist_ok=True)
+    _set_attributes(path, add=_RDONLY)
+
+
+def private_proc() -> None:
+    """Show only this PID namespace under /proc. Containers with a masked /proc refuse it (``OSError``)."""
+    kernel.mount(b"proc", b"/proc", b"proc", _NOSUID | _NODEV | _NOEXEC)

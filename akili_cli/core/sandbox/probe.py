@@ -1,0 +1,81 @@
+"""What this machine can enforce: the launcher tries every step for real, and this puts it into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from akili_cli.core.sandbox import kernel, landlock
+from akili_cli.core.sandbox.base import Layer
+
+LAYERS = ("files", "network", "processes", "syscalls", "limits", "identity")
+_USERNS_FIX = (
+    "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces>0; "
+    "in a container --security-opt seccomp=unconfined)"
+)
+_NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The steps that failed, each with the reason. ``root`` says whether akili runs as root."""
+
+    root: bool
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    def wanted(self) -> tuple[str, ...]:
+        """List every step worth trying for this uid."""
+        own = ("nobody", "process_count", "read_search") if self.root else ("user_namespace",)
+        return (*own, "pid_namespace", "mount_namespace", "proc", "ipc_namespace", "net_namespace", *_FILTERS)
+
+    def works(self, step: str) -> bool:
+        """Tell whether a step worked."""
+        return step in self.wanted() and step not in self.failed
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Report each layer, active or not."""
+        return (
+            self._files(),
+            self._network(),
+            self._processes(),
+            self._one("seccomp", "syscalls", "a filter refuses tracing, mounting, kernel keys, io_uring and the like"),
+            self._one("limits", "limits", "CPU, memory, file size, descriptors, processes, and the tree's memory"),
+            self._identity(),
+        )
+
+    def _one(self, step: str, name: str, detail: str, fix: str = "") -> Layer:
+        if step in self.failed:
+            return Layer(name, active=False, detail=self.failed[step], fix=fix or _FIX.get(step, ""))
+        return Layer(name, active=True, detail=detail)
+
+    def _files(self) -> Layer:
+        mounts = "read-only mounts" if self.works("mount_namespace") else "mode and time outside can change"
+        return self._one("landlock", "files", f"Landlock ABI {landlock.abi()}; {mounts}")
+
+    def _network(self) -> Layer:
+        how = "no socket can be opened"
+        if self.works("net_namespace"):
+            how += "; an empty network of its own"
+        return self._one("seccomp", "network", how)
+
+    def _processes(self) -> Layer:
+        step = "pid_namespace" if self.root or self.works("user_namespace") else "user_namespace"
+        proc = "" if self.works("proc") else f"; no /proc inside ({self.failed.get('proc', '')})"
+        if step in self.failed:
+            detail = f"no PID namespace ({self.failed[step]}); leftovers are hunted down one by one"
+            return Layer("processes", active=False, detail=detail, fix=_USERNS_FIX)
+        return Layer("processes", active=True, detail=f"a PID namespace that ends with the command{proc}")
+
+    def _identity(self) -> Layer:
+        if "nobody" in self.failed:
+            return self._one("nobody", "identity", "")
+        who = "uid 65534 without groups" if self.root else "akili's own uid"
+        return self._one("identity", "identity", f"{who}, no capabilities, no way to gain any")
+
+
+_FILTERS = ("landlock", "seccomp")
+_FIX = {
+    "landlock": "use a kernel >= 5.13 that boots with lsm=landlock,...",
+    "seccomp": f"use x86_64 or aarch64 (this is {kernel.MACHINE}) and a container that allows seccomp(2)",
+    "nobody": "give akili CAP_SETUID and CAP_SETGID, or run it as an ordinary user",
+}

@@ -1,0 +1,97 @@
+"""A tree of processes seen from outside: who belongs to it, what memory it holds, how to end it."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from akili_cli.core.sandbox import kernel
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_SIGKILL = 9
+_SWEEP_S = 2.0
+
+
+def _read(path: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, 1 << 16)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _children(process: int) -> list[int]:
+    try:
+        threads = os.listdir(f"/proc/{process}/task")
+    except OSError:
+        return []
+    lists = (_read(f"/proc/{process}/task/{thread}/children") for thread in threads)
+    return [int(child) for text in lists for child in text.split()]
+
+
+def descendants(process: int) -> list[int]:
+    """List the processes below one, at this moment; never the process itself."""
+    found: list[int] = []
+    pending = _children(process)
+    while pending:
+        found.append(pending.pop())
+        pending += _children(found[-1])
+    return found
+
+
+def memory_bytes(process: int, limit: int) -> int:
+    """Add up what the tree below a process holds; beyond ``limit`` shared pages are counted once."""
+    members = descendants(process)
+    total = sum(_resident(member) for member in members)
+    return total if total <= limit else sum(_proportional(member) for member in members)
+
+
+def _resident(process: int) -> int:
+    fields = _read(f"/proc/{process}/statm").split()
+    return int(fields[1]) * _PAGE if len(fields) > 1 else 0
+
+
+def _proportional(process: int) -> int:
+    for line in _read(f"/proc/{process}/smaps_rollup").splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) * 1024
+    return _resident(process)
+
+
+def _end(process: int) -> None:
+    """Kill one descendant through a pidfd, after making sure that it still is one."""
+    try:
+        handle = os.pidfd_open(process)
+    except OSError:
+        return
+    try:
+        if process in descendants(os.getpid()):
+            kernel.send_signal(handle, _SIGKILL)
+    except OSError:  # gone meanwhile
+        return
+    finally:
+        os.close(handle)
+
+
+def sweep() -> int:
+    """End everything below this process without a PID namespace; give how many are left after two seconds.
+
+    Needs this process to be a child subreaper. Rounds, because a process can fork while it is looked at. Only
+    ever signals single processes that are its own descendants.
+    """
+    deadline = time.monotonic() + _SWEEP_S
+    while time.monotonic() < deadline:
+        for process in descendants(os.getpid()):
+            _end(process)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+        except ChildProcessError:
+            return 0
+        time.sleep(0.001)
+    return len(descendants(os.getpid()))
