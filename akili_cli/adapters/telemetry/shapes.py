@@ -1,0 +1,251 @@
+"""What a secret looks like when nobody told us its value: key names, token shapes, credentials in text.
+
+Every pattern is linear: bounded, or anchored so that no start position is scanned twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_ALWAYS = _set(
+    "password passwords passwd passphrase passphrases pgpassword mysqlpwd secret secrets credential credentials "
+    "creds authorization cookie cookies apikey apikeys privatekey secretkey accesskey authkey authtoken "
+    "accesstoken refreshtoken sessiontoken clientsecret sharedsecret userpassword dbpassword rootpassword"
+)
+_EXACT = frozenset({"pass", "auth", "pwd", "jwt", "bearer"})
+_TOKEN_OWNERS = _set("access auth refresh bearer api bot session id github gitlab slack npm personal")
+_KEY_OWNERS = _set(
+    "api private secret access auth signing encryption master ssh account shared service server app "
+    "storage session hmac aes rsa deploy"
+)
+_COUNTING = _set(
+    "used count counts limit limits budget usage max min total input output prompt completion cached per "
+    "remaining estimate estimated window reasoning price cost"
+)
+_ABOUT = _set(
+    "file files path dir name names ref refs reference url uri endpoint type types length size policy version expiry "
+    "expires expiration ttl required enabled disabled authentication method provider providers store stdin env "
+    "rotation age count manager algorithm algo format prefix header field fields label source scope scopes status "
+    "error errors prompt attempts min max at s seconds chars bytes arn created updated changed"
+)
+_PLAIN = _set(
+    "true false yes no on off none null nil undefined required optional empty unset missing invalid expired "
+    "incorrect wrong denied failed str int bool bytes string integer boolean float any object dict list"
+)
+_REFERENCE = re.compile(r"(?:env|vault|keyring|file|secret)://\S+\Z")
+_PLACEHOLDER = re.compile(r"[\$%]|<[^>]*>\Z|\{\{|\{[A-Za-z_]\w*\}\Z|([*xX.#\u2022\-])\1*\Z|\[redacted:")
+_DOTTED = re.compile(r"[a-z_]+(?:\.[a-z_]+)+\Z")
+
+
+def _secret_words(words: list[str]) -> bool:
+    named = set(words)
+    if words[-1] in _ABOUT and not (words[-1] == "id" and "secret" in named):
+        return False
+    if named & _ALWAYS or any(word.endswith(("password", "passwd")) for word in words):
+        return True
+    if named & _COUNTING:
+        return False
+    if "token" in named and words[-1] not in {"id", "ids"}:
+        return True
+    if "tokens" in named and named & _TOKEN_OWNERS:
+        return True
+    return _owns_key(words)
+
+
+def _owns_key(words: list[str]) -> bool:
+    owned = any(first in _KEY_OWNERS and second in {"key", "keys"} for first, second in pairwise(words))
+    return owned and words[-1] not in {"id", "ids"}
+
+
+@lru_cache(maxsize=4096)
+def _secret_name(name: str) -> bool:
+    words = [word.lower() for word in _WORDS.findall(name)]
+    while words and words[-1].isdigit():
+        words.pop()
+    return bool(words) and ((len(words) == 1 and words[0] in _EXACT) or _secret_words(words))
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a key or variable of this name holds a secret.
+
+    ``db_password``, ``apiKey``, ``X-Auth-Token`` do; ``tokens_used``, ``max_tokens``, ``password_file`` and a
+    bare ``key`` do not.
+    """
+    return _secret_name(name[-200:])
+
+
+def is_plain_value(name: str, value: str) -> bool:
+    """Tell whether what stands under a secret name is no secret: empty, a reference, a placeholder, a count."""
+    if not value or value.lower() in _PLAIN or _REFERENCE.match(value) or _PLACEHOLDER.match(value):
+        return True
+    low = name.lower()
+    if "token" in low and value.isdigit() and len(value) <= _COUNT_DIGITS:
+        return True
+    return low.endswith("pwd") and value.startswith(("/", "~"))
+
+
+def label(name: str) -> str:
+    """Give the name a redacted value is shown under: short, and safe inside the brackets."""
+    return re.sub(r"[^A-Za-z0-9_.\-/]", "-", name.strip("-\"' "))[:60].strip("-").lower() or "secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One token shape: ``hints`` are texts of which one must occur before the pattern is worth running.
+
+    Only group 1 is replaced where there is one.
+    """
+
+    name: str
+    hints: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+_B = r"(?<![A-Za-z0-9])"
+SHAPES = tuple(
+    Shape(name, tuple(hints.split()), re.compile(pattern))
+    for name, hints, pattern in (
+        ("aws-access-key", "AKIA ASIA ABIA ACCA", _B + r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
+        ("github-token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{20,}"),
+        ("github-token", "github_pat_", r"github_pat_[A-Za-z0-9_]{20,}"),
+        ("gitlab-token", "gl", _B + r"gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|oas)-[A-Za-z0-9_.\-]{16,}"),
+        ("slack-token", "xox xapp-", _B + r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-[A-Za-z0-9\-]{10,}"),
+        ("slack-webhook", "hooks.slack.com",
+         r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9/_\-]{16,})"),
+        ("anthropic-key", "sk-ant-", r"sk-ant-[A-Za-z0-9_\-]{16,}"),
+        ("openai-key", "sk-", _B + r"sk-(?:(?:proj|svcacct|admin|None|or-v1|or)-[A-Za-z0-9_\-]{16,}|[A-Za-z0-9]{20,})"),
+        ("google-key", "AIza", r"AIza[A-Za-z0-9_\-]{35,}"),
+        ("google-token", "ya29. GOCSPX-", r"(?:ya29\.|GOCSPX-)[A-Za-z0-9_\-]{20,}"),
+        ("jwt", "eyJ", _B + r"eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){1,3}"),
+        ("telegram-token", ":", r"(?<!\d)\d{6,12}:[A-Za-z0-9_\-]{35}(?![A-Za-z0-9_\-])"),
+        ("npm-token", "npm_", _B + r"npm_[A-Za-z0-9]{30,}"),
+        ("pypi-token", "pypi-", r"pypi-[A-Za-z0-9_\-]{30,}"),
+        ("stripe-key", "_live_ _test_ whsec_",
+         _B + r"(?:(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,})"),
+        ("huggingface-token", "hf_", _B + r"hf_[A-Za-z0-9]{24,}"),
+        ("sendgrid-key", "SG.", _B + r"SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}"),
+        ("vault-token", "hvs. hvb. hvr.", _B + r"hv[sbr]\.[A-Za-z0-9_\-]{20,}"),
+        ("digitalocean-token", "_v1_", _B + r"do[opr]_v1_[a-f0-9]{40,}"),
+        ("age-key", "AGE-SECRET-KEY-", r"AGE-SECRET-KEY-1[A-Z0-9]{40,}"),
+        ("groq-key", "gsk_", _B + r"gsk_[A-Za-z0-9]{30,}"),
+        ("bearer", "earer EARER",
+         r"(?i:\bbearer)\s{1,4}([A-Za-z0-9._~+/\-]*[0-9._~+/][A-Za-z0-9._~+/=\-]{7,}|[A-Za-z0-9._~+/=\-]{20,})"),
+        ("basic-auth", "asic ASIC",
+         r"(?i:\bbasic)\s{1,4}(?=[a-z+/]*[A-Z0-9=])([A-Za-z0-9+/]{8,}={0,2})(?![A-Za-z0-9])"),
+        ("url-password", "://", r"(?i)(?:https?|wss?|ftps?|git|ssh)://[^\s/?#:@\"'<>]{0,200}:([^\s/?#\"'<>]{1,500})@"),
+        ("url-password", "://",
+         (r"(?i)(?!https?|wss?|ftps?)\b[a-z][a-z0-9+.\-]{1,20}://[^\s/?#:@\"'<>]{0,200}:"
+         r"(?!//)([^\s\"'<>]{1,500})@(?=[\w.\[\-])")),
+        ("url-user", "://", r"://([A-Za-z0-9_\-.]{20,200})@"),
+        ("curl-user", "curl wget http",
+         r"(?:\s-u|--user|--proxy-user)[\s=]{0,3}[\"']?[^\s:\"'/]{1,100}:([^\s\"'/]{2,200})"),
+        ("sshpass", "sshpass", r"sshpass\s{1,3}-p\s{0,3}[\"']?([^\s\"']{1,200})"),
+        ("mysql-password", "mysql mariadb",
+         r"(?:mysql|mariadb)[a-z\-]{0,12}\s(?:[^\n|;&]{0,200}?\s)?-p[\"']?([^\s\"']{1,200})"),
+        ("authorization", "uthorization UTHORIZATION",
+         (r"(?i:authorization)\\{0,3}[\"']?\s{0,3}[:=]\s{0,3}\\{0,3}[\"']?"
+         r"((?i:basic|bearer|digest|token|negotiate|ntlm|apikey|hmac|aws4-hmac-sha256)\s[^\"'\\\r\n]{1,4000})")),
+        ("cookie", "ookie OOKIE",
+         (r"(?i:\bcookie)\\{0,3}[\"']?\s{0,3}:\s{0,3}\\{0,3}[\"']?"
+         r"([^\s=\"'\\;]{1,200}=[^\"'\\\r\n]{1,8000})")),
+    )
+)  # fmt: skip
+
+KEYWORDS = ("pass", "secret", "token", "key", "auth", "cred", "cookie", "pwd", "jwt")
+
+_ASSIGNED = re.compile(
+    r"(?<![A-Za-z0-9_.\-])-{0,8}(?P<name>[A-Za-z_][A-Za-z0-9_.\-]{0,199})"
+    r"(?P<mid>\\{0,3}[\"']?\]?\s{0,3}(?:=>|:=|==?|:)\s{0,3})"
+    r"(?P<value>\"(?:[^\"\\\n]|\\.){1,8000}\"?|'(?:[^'\\\n]|\\.){1,8000}'?|\\{1,3}[\"'][^\"'\n]{1,8000}"
+    r"|[^\s\"'`,;&|<>(){}\[\]\\][^\s\"'`,;&|<>(){}\\]{0,8000})"
+)
+_FLAGGED = re.compile(
+    r"(?<![A-Za-z0-9_\-])--(?P<name>[A-Za-z][A-Za-z0-9_\-]{0,99})(?P<mid>\s{1,4})"
+    r"(?P<value>\"[^\"\n]{1,8000}\"?|'[^'\n]{1,8000}'?|[^\s\"'\-`,;&|<>(){}][^\s\"'`;&|<>(){}]{0,8000})"
+)
+_TAGGED = re.compile(
+    r"<(?P<name>[A-Za-z][A-Za-z0-9_.\-]{0,99})(?P<mid>>\s{0,4})(?P<value>[^<>\s][^<>\n]{0,4000})(?=</)"
+)
+_PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_RUN = re.compile(r"(?:[A-Za-z0-9+/=\s\\:,.\-]|\[redacted:pem\])*")
+_SHORT_VALUE = 3
+_COUNT_DIGITS = 7
+
+
+def _unquoted(value: str) -> tuple[str, str, str]:
+    opening = re.match(r"\\{0,3}[\"']?", value)
+    start = opening.group() if opening else ""
+    inner = value[len(start) :]
+    quote = start[-1:]
+    if quote and quote in "\"'" and inner.endswith(quote):
+        return start, inner[:-1], quote
+    tail = re.search(r"\\{1,3}\Z", inner) if start.startswith("\\") else None
+    return (start, inner[: tail.start()], tail.group()) if tail else (start, inner, "")
+
+
+def _hide_value(match: re.Match[str]) -> str:
+    name, value = match["name"], match["value"]
+    start, inner, end = _unquoted(value)
+    whole = match.group()
+    if len(inner) < _SHORT_VALUE or not is_secret_name(name) or is_plain_value(name, inner):
+        return whole
+    following = match.string[match.end() : match.end() + 1]
+    if not start and (following in {"(", "["} or inner == name or _names_another(inner)):
+        return whole
+    return f"{whole[: match.start('value') - match.start()]}{start}[redacted:{label(name)}]{end}"
+
+
+def _names_another(value: str) -> bool:
+    return bool(_DOTTED.match(value)) and is_secret_name(value.rpartition(".")[2])
+
+
+def hide_named(text: str) -> str:
+    """Replace values that stand under a secret name: ``password=x``, ``"token": "x"``, ``--api-key x``, XML."""
+    for pattern in (_ASSIGNED, _FLAGGED, _TAGGED):
+        text = pattern.sub(_hide_value, text)
+    return text
+
+
+def hide_private_keys(text: str) -> str:
+    """Replace PEM private key blocks, also one whose end is missing."""
+    out: list[str] = []
+    at = 0
+    ended = True
+    while begin := _PEM_BEGIN.search(text, at):
+        end = _PEM_END.search(text, begin.end()) if ended else None
+        ended = end is not None
+        run = None if end else _PEM_RUN.match(text, begin.end())
+        out += [text[at : begin.start()], "[redacted:private-key]"]
+        at = end.end() if end else run.end() if run else begin.end()
+    return text if not out else "".join([*out, text[at:]])
+
+
+def hide_shape(shape: Shape, text: str) -> str:
+    """Replace every token of one shape."""
+    return shape.pattern.sub(_replacement(shape), text)
+
+
+def _replacement(shape: Shape) -> Callable[[re.Match[str]], str]:
+    marker = f"[redacted:{shape.name}]"
+
+    def replace(match: re.Match[str]) -> str:
+        if not match.re.groups:
+            return marker
+        inner = match.group(1)
+        if (inner.isdigit() and shape.name == "curl-user") or _PLACEHOLDER.match(inner):
+            return match.group()
+        whole, start = match.group(), match.start()
+        return whole[: match.start(1) - start] + marker + whole[match.end(1) - start :]
+
+    return replace

@@ -1,0 +1,355 @@
+"""The audit log: a record is redacted, numbered, chained and on the disk, or the caller gets an error."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from akili_cli.adapters.storage.base import Connection, Database, Row
+from akili_cli.adapters.telemetry.redact import Redactor
+from akili_cli.core.audit import lines, store
+from akili_cli.core.audit.chain import (
+    NO_HASH,
+    STREAM_ID,
+    ChainKey,
+    encode_details,
+    header,
+    line_of,
+    new_stream_id,
+)
+from akili_cli.core.audit.model import LONG_CHARS, AuditEntry, AuditRecord, Kind, Result, condensed, record_from
+from akili_cli.domain.clock import Clock
+from akili_cli.domain.errors import AkiliError, AuditError
+
+RESTATED_STREAMS = 8
+_OFF_LOOP_CHARS = 65536
+_MAX_DETAILS_CHARS = 262144
+_MAX_COLUMN_CHARS = 500
+_KEPT = ("digest", "verdict", "risk", "rule", "output_sha256")
+
+
+class AuditLog:
+    """This process's stream. ``open_audit_log`` makes one; many tasks may append at once.
+
+    Promise: when ``append`` returns, the entry's row and the stream's head are on the disk and its line is in
+    the file. When either could not be written, that append and every later one raises ``AuditError`` until the
+    log is opened again (as another stream), so the chain never forks and nothing runs unrecorded.
+    """
+
+    def __init__(self, db: Database, directory: Path, key: bytes, clock: Clock, redactor: Redactor, org: str) -> None:
+        """Keep the parts; nothing is opened yet."""
+        self._db = db
+        self._directory = directory
+        self._key = ChainKey(key)
+        self._clock = clock
+        self._redactor = redactor
+        self._org = org
+        self._head: Row = {}
+        self._file: lines.LineFile | None = None
+        self._failed: AuditError | None = AuditError("the audit log is not open")
+        self._waiting: list[tuple[list[_Prepared], asyncio.Future[list[AuditEntry]]]] = []
+        self._flusher: asyncio.Task[None] | None = None
+
+    @property
+    def stream(self) -> str:
+        """The id of the stream this log writes."""
+        return str(self._head["stream"])
+
+    async def append(self, record: AuditRecord) -> AuditEntry:
+        """Make one record durable; raises ``AuditError``."""
+        return (await self.append_all((record,)))[0]
+
+    async def append_all(self, records: Sequence[AuditRecord]) -> list[AuditEntry]:
+        """Make several records durable at once, in this order; raises ``AuditError``."""
+        prepared = [await self._prepare(record) for record in records]
+        self._refuse_when_failed()
+        if not prepared:
+            return []
+        future: asyncio.Future[list[AuditEntry]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((prepared, future))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush())
+        return await future
+
+    async def close(self) -> None:
+        """Write what is waiting and mark the stream as ended; later appends fail."""
+        if self._flusher is not None:
+            await asyncio.wait((self._flusher,))
+        if self._failed is not None:
+            return
+        self._failed = AuditError("the audit log is closed")
+        before, after = self._head, self._sealed({**self._head, "closed_at": float(self._clock.now())})
+        await self._db.write(lambda connection: store.append(connection, (), before, after), durable=True)
+        self._close_file()
+
+    async def open(self) -> None:
+        """Mend what crashed processes left, start a stream and anchor the others in it; raises ``AuditError``."""
+        lines.prepare_directory(self._directory)
+        try:
+            mended, damaged = await self._db.read(self._mend_dead_streams)
+            self._start_stream()
+            row = await self._db.write(lambda connection: self._anchor(connection, mended, damaged), durable=True)
+            self._write_lines([row])
+        except (AkiliError, OSError) as error:
+            self._abandon_file()
+            raise _not_written(error) from error
+        self._failed = None
+
+    def _refuse_when_failed(self) -> None:
+        if self._failed is not None:
+            raise AuditError(str(self._failed), hint=self._failed.hint)
+
+    async def _prepare(self, record: AuditRecord) -> _Prepared:
+        """Steps: 1 redact, 2 shorten, 3 write as text. The number and the hash come later."""
+        record = record if record.org != "default" else replace(record, org=self._org)
+        columns, details = record.columns(), record.details()
+        text = _encoded(details)
+        if text is not None and self._is_plain(record, columns, text):
+            return _Prepared(record, columns, text)
+        if text is None or len(text) > _OFF_LOOP_CHARS:
+            text = await asyncio.to_thread(self._clean_details, details)
+        else:
+            text = self._clean_details(details)
+        columns = {name: self._column(value) for name, value in columns.items()}
+        return _Prepared(record_from(columns, json.loads(text)), columns, text)
+
+    def _is_plain(self, record: AuditRecord, columns: dict[str, str], details: str) -> bool:
+        """Tell whether the record can be written as it is: nothing to hide, to shorten or to escape."""
+        joined = "".join(columns.values())
+        return (
+            len(details) <= LONG_CHARS
+            and len(joined) <= _MAX_COLUMN_CHARS
+            and joined.isascii()
+            and joined.isprintable()
+            and "content" not in record.parameters
+            and "code" not in record.parameters
+            and not self._redactor.suspicious(details)
+            and not self._redactor.suspicious("\n".join(columns.values()))
+        )
+
+    def _clean_details(self, details: dict[str, object]) -> str:
+        clean = self._redactor.value(details)
+        short = condensed(clean) if isinstance(clean, dict) else {}
+        text = encode_details(short)
+        if len(text) > _MAX_DETAILS_CHARS:
+            kept = {name: value for name, value in short.items() if name in _KEPT or isinstance(value, int | float)}
+            text = encode_details({**kept, "error": f"[cut: a record of {len(text)} characters]"})
+        return text
+
+    def _column(self, text: str) -> str:
+        """Redact, then drop what a text column cannot hold or a reader should not see raw."""
+        clean = self._redactor.text(text).encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+        return clean if len(clean) <= _MAX_COLUMN_CHARS else clean[: _MAX_COLUMN_CHARS - 1] + "\u2026"
+
+    async def _flush(self) -> None:
+        """Write group after group until nobody waits; one transaction per group, one group at a time."""
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting, []
+                await self._write_group(group)
+        finally:
+            self._flusher = None
+            if self._waiting:
+                self._fail(AuditError("the audit writer was stopped"), self._waiting)
+                self._waiting = []
+
+    async def _write_group(self, group: _Group) -> None:
+        if self._failed is not None:
+            self._fail(self._failed, group)
+            return
+        done = False
+        try:
+            before = self._head
+            rows = [self._link(prepared) for prepareds, _ in group for prepared in prepareds]
+            after = self._head = self._sealed(self._head)
+            await self._db.write(lambda connection: store.append(connection, rows, before, after), durable=True)
+            self._write_lines(rows)
+            done = True
+        except (AkiliError, OSError) as error:
+            self._fail(_not_written(error), group)
+        finally:
+            if not done and self._failed is None:
+                self._fail(AuditError("the audit writer was stopped"), group)
+        if done:
+            self._answer(group, rows)
+
+    def _answer(self, group: _Group, rows: list[Row]) -> None:
+        at = 0
+        for prepareds, future in group:
+            entries = [_entry(row, p.record) for p, row in zip(prepareds, rows[at:], strict=False)]
+            at += len(prepareds)
+            if not future.done():
+                future.set_result(entries)
+
+    def _fail(self, error: AuditError, group: _Group) -> None:
+        self._failed = error
+        self._abandon_file()
+        for _, future in group:
+            if not future.done():
+                future.set_exception(AuditError(str(error), hint=error.hint))
+
+    def _link(self, prepared: _Prepared) -> Row:
+        """Give the record the next number and chain it to the one before."""
+        seq = _integer(self._head["count"]) + 1
+        row: Row = {
+            **prepared.columns,
+            "stream": self._head["stream"],
+            "seq": seq,
+            "id": f"{self._head['stream']}-{seq}",
+            "at": float(self._clock.now()),
+            "prev_hash": self._head["head_hash"],
+        }
+        body = f"{header(row)}{prepared.details}}}"
+        row["body"] = body
+        row["hash"] = self._key.entry_hash(body.encode())
+        self._head = {**self._head, "count": seq, "head_hash": row["hash"]}
+        return row
+
+    def _sealed(self, head: Row) -> Row:
+        return {**head, "mac": self._key.head_mac(head)}
+
+    def _write_lines(self, rows: Sequence[Row]) -> None:
+        if self._file is None:
+            raise AuditError("the audit file is not open")
+        self._file.write(b"".join(line_of(str(row["body"]), str(row["hash"])) for row in rows))
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            file, self._file = self._file, None
+            try:
+                file.close()
+            except OSError as error:
+                raise _not_written(error) from error
+
+    def _abandon_file(self) -> None:
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
+
+    def _start_stream(self) -> None:
+        at = float(self._clock.now())
+        stream = new_stream_id(at)
+        self._file = lines.LineFile(self._directory, stream)
+        self._head = self._sealed(
+            {
+                "stream": stream,
+                "started_at": at,
+                "host": os.uname().nodename,
+                "pid": os.getpid(),
+                "count": 0,
+                "head_hash": NO_HASH,
+                "closed_at": None,
+            }
+        )
+
+    def _mend_dead_streams(self, connection: Connection) -> tuple[dict[str, int], dict[str, str]]:
+        """Fill in the files of streams whose writer is gone; give lines added, and what could not be mended."""
+        mended: dict[str, int] = {}
+        damaged: dict[str, str] = {}
+        for head in store.open_heads(connection):
+            stream = str(head["stream"])
+            path = lines.file_of(self._directory, stream)
+            if not STREAM_ID.fullmatch(stream) or (self._db.dialect != "sqlite" and not path.exists()):
+                continue
+            try:
+                added = lines.mend(path, _lines_after(connection, stream))
+            except AuditError as error:
+                damaged[stream] = str(error)
+            else:
+                if added is not None:
+                    mended[stream] = added
+        return mended, damaged
+
+    def _anchor(self, connection: Connection, mended: dict[str, int], damaged: dict[str, str]) -> Row:
+        """Start the stream with a record of every stream that changed since the last anchors, in one transaction."""
+        stated: dict[str, object] = {}
+        suspect: list[str] = []
+        for head in store.unsettled_heads(connection, RESTATED_STREAMS):
+            stream = str(head["stream"])
+            if self._key.head_mac_fits(head):
+                here = lines.file_of(self._directory, stream).exists() if STREAM_ID.fullmatch(stream) else False
+                stated[stream] = [head["count"], head["head_hash"], int(here)]
+                if stream in mended and head["closed_at"] is None:
+                    ended = self._sealed({**head, "closed_at": float(self._clock.now())})
+                    store.append(connection, (), head, ended)
+            else:
+                suspect.append(stream)
+        parameters: dict[str, object] = {"streams": stated}
+        restored = {stream: count for stream, count in mended.items() if count}
+        for name, value in (("suspect", suspect), ("restored_lines", restored), ("damaged", damaged)):
+            if value:
+                parameters[name] = value
+        store.insert_stream(connection, self._head)
+        before = self._head
+        record = AuditRecord(kind=Kind.AUDIT, result=Result.STARTED, org=self._org, parameters=parameters)
+        row = self._link(_Prepared(record, record.columns(), encode_details(record.details())))
+        self._head = self._sealed(self._head)
+        store.append(connection, (row,), before, self._head)
+        return row
+
+
+class _Prepared:
+    """A record that is redacted and written, and waits for its number."""
+
+    __slots__ = ("columns", "details", "record")
+
+    def __init__(self, record: AuditRecord, columns: dict[str, str], details: str) -> None:
+        self.record = record
+        self.columns = columns
+        self.details = details
+
+
+_Group = list[tuple[list[_Prepared], "asyncio.Future[list[AuditEntry]]"]]
+
+
+async def open_audit_log(
+    db: Database, directory: Path, key: bytes, clock: Clock, redactor: Redactor, org: str = "default"
+) -> AuditLog:
+    """Open a stream of this process's own in the log; raises ``AuditError``."""
+    log = AuditLog(db, directory, key, clock, redactor, org)
+    await log.open()
+    return log
+
+
+def _lines_after(connection: Connection, stream: str) -> lines.LinesAfter:
+    def after(seq: int, limit: int) -> list[tuple[int, str, str]]:
+        rows = store.lines_after(connection, stream, seq, limit)
+        return [(_integer(row["seq"]), str(row["body"]), str(row["hash"])) for row in rows]
+
+    return after
+
+
+def _entry(row: Row, record: AuditRecord) -> AuditEntry:
+    return AuditEntry(
+        id=str(row["id"]),
+        stream=str(row["stream"]),
+        seq=_integer(row["seq"]),
+        at=float(str(row["at"])),
+        prev_hash=str(row["prev_hash"]),
+        hash=str(row["hash"]),
+        record=record,
+    )
+
+
+def _encoded(details: dict[str, object]) -> str | None:
+    """Write details that are plain JSON data already; None when they must be made so first."""
+    try:
+        return encode_details(details)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, int):
+        return value
+    raise AuditError(f"the audit table holds {value!r} where a number belongs", hint="run 'akili audit verify'")
+
+
+def _not_written(error: AkiliError | OSError) -> AuditError:
+    reason = str(error) if isinstance(error, AkiliError) else error.strerror or str(error)
+    hint = error.hint if isinstance(error, AkiliError) else "check the disk that holds the audit directory"
+    return AuditError(f"the audit record could not be written: {reason}", hint=hint)

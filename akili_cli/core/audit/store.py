@@ -1,0 +1,131 @@
+"""All SQL of the audit, as functions of a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from akili_cli.adapters.storage.base import Connection, Row
+from akili_cli.domain.errors import AuditError
+
+_COLUMNS = (
+    "stream, seq, id, org_id, at, kind, correlation_id, run_id, conversation_id, user_id, source, tool, call_id, "
+    "result, body, prev_hash, hash"
+)
+_INSERT = (
+    f"INSERT INTO audit_events ({_COLUMNS}) "  # noqa: S608 - our own column names
+    f"VALUES ({', '.join(':' + name for name in _COLUMNS.split(', '))})"
+)
+_HEAD = "stream, started_at, host, pid, count, head_hash, mac, closed_at"
+
+
+def insert_stream(connection: Connection, head: Mapping[str, object]) -> None:
+    """Add the head row of a new stream."""
+    connection.execute(
+        f"INSERT INTO audit_streams ({_HEAD}) "  # noqa: S608 - our own column names
+        "VALUES (:stream, :started_at, :host, :pid, :count, :head_hash, :mac, :closed_at)",
+        head,
+    )
+
+
+def append(connection: Connection, rows: Sequence[Row], before: Mapping[str, object], head: Row) -> None:
+    """Add entries and move the stream's head from ``before`` to ``head``.
+
+    Raises ``AuditError`` when the head row is not as this writer left it: the stream must not fork.
+    """
+    for row in rows:
+        connection.execute(_INSERT, row)
+    changed = connection.changed(
+        "UPDATE audit_streams SET count = :count, head_hash = :head_hash, mac = :mac, closed_at = :closed_at "
+        "WHERE stream = :stream AND count = :old_count AND head_hash = :old_hash AND mac = :old_mac",
+        {
+            **{name: head[name] for name in ("count", "head_hash", "mac", "closed_at", "stream")},
+            "old_count": before["count"],
+            "old_hash": before["head_hash"],
+            "old_mac": before["mac"],
+        },
+    )
+    if changed != 1:
+        raise AuditError(
+            f"the head of audit stream {head['stream']} was changed by somebody else",
+            hint="run 'akili audit verify'",
+        )
+
+
+def heads(connection: Connection) -> list[Row]:
+    """Give every stream's head row, oldest first."""
+    return connection.execute(f"SELECT {_HEAD} FROM audit_streams ORDER BY stream")  # noqa: S608 - our own names
+
+
+def head(connection: Connection, stream: str) -> Row | None:
+    """Give one stream's head row."""
+    rows = connection.execute(
+        f"SELECT {_HEAD} FROM audit_streams WHERE stream = :stream",  # noqa: S608 - our own names
+        {"stream": stream},
+    )
+    return rows[0] if rows else None
+
+
+def open_heads(connection: Connection) -> list[Row]:
+    """Give the head rows of the streams that nobody has closed."""
+    return connection.execute(
+        f"SELECT {_HEAD} FROM audit_streams WHERE closed_at IS NULL ORDER BY stream"  # noqa: S608 - our own names
+    )
+
+
+def unsettled_heads(connection: Connection, recent: int) -> list[Row]:
+    """Give the heads a new anchor must state: open ones, the last few, and all closed since those began."""
+    last = connection.execute(
+        "SELECT stream, started_at FROM audit_streams ORDER BY stream DESC LIMIT :recent", {"recent": recent}
+    )
+    if not last:
+        return []
+    since = {"stream": last[-1]["stream"], "at": last[-1]["started_at"]}
+    return connection.execute(
+        f"SELECT {_HEAD} FROM audit_streams "  # noqa: S608 - our own names
+        "WHERE closed_at IS NULL OR stream >= :stream OR closed_at >= :at ORDER BY stream",
+        since,
+    )
+
+
+def page(connection: Connection, stream: str, after: int, limit: int) -> list[Row]:
+    """Give a stream's entries in order, those after a number."""
+    return connection.execute(
+        f"SELECT {_COLUMNS} FROM audit_events "  # noqa: S608 - our own names
+        "WHERE stream = :stream AND seq > :after ORDER BY seq LIMIT :limit",
+        {"stream": stream, "after": after, "limit": limit},
+    )
+
+
+def lines_after(connection: Connection, stream: str, after: int, limit: int) -> list[Row]:
+    """Give number, body and hash of a stream's entries after a number."""
+    return connection.execute(
+        "SELECT seq, body, hash FROM audit_events WHERE stream = :stream AND seq > :after ORDER BY seq LIMIT :limit",
+        {"stream": stream, "after": after, "limit": limit},
+    )
+
+
+def hash_at(connection: Connection, stream: str, seq: int) -> object:
+    """Give the hash of one entry, or None."""
+    rows = connection.execute(
+        "SELECT hash FROM audit_events WHERE stream = :stream AND seq = :seq", {"stream": stream, "seq": seq}
+    )
+    return rows[0]["hash"] if rows else None
+
+
+def stream_names(connection: Connection) -> list[object]:
+    """Give the streams that have entries, hopping through the key instead of reading every row."""
+    rows = connection.execute(
+        "WITH RECURSIVE names(stream) AS ("
+        "SELECT MIN(stream) FROM audit_events UNION ALL "
+        "SELECT (SELECT MIN(e.stream) FROM audit_events e WHERE e.stream > names.stream) FROM names "
+        "WHERE names.stream IS NOT NULL) SELECT stream FROM names WHERE stream IS NOT NULL"
+    )
+    return [row["stream"] for row in rows]
+
+
+def select(connection: Connection, where: str, params: Mapping[str, object], order: str) -> list[Row]:
+    """Give whole entries by a condition of our own making."""
+    return connection.execute(
+        f"SELECT {_COLUMNS} FROM audit_events WHERE {where} ORDER BY {order}",  # noqa: S608 - conditions are ours
+        params,
+    )
