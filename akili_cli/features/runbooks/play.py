@@ -1,0 +1,309 @@
+"""Plays a runbook through the agent's loop: asks for tool calls, reads what came back, reports.
+
+The player keeps nothing: where a play stands is read from the conversation every time, so it survives a
+restart, a resumed approval and another process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from akili_cli.domain.messages import Message, TextBlock, ToolResultBlock, ToolUseBlock
+from akili_cli.features.runbooks.capture import Row, capture_rows
+from akili_cli.features.runbooks.findings import Fact, Finding, Judgement, clean, judge, select
+from akili_cli.features.runbooks.inputs import Value, fill_arguments
+from akili_cli.features.runbooks.model import MAX_FOREACH, Runbook, Severity, Step, StepStatus, When
+from akili_cli.features.runbooks.report import (
+    CheckedStep,
+    FinalReport,
+    UncheckedStep,
+    overall,
+    summarise,
+)
+
+NOT_FOUND_EXIT = 127
+NOT_EXECUTABLE_EXIT = 126
+
+_EXIT = re.compile(r"(?:\A|\n)\[exit (-?\d{1,6})\]\s*\Z")
+_ABSENT = re.compile(
+    r"command not found|: not found|permission denied|operation not permitted|no such file or directory|"
+    r"not been booted with systemd|failed to connect to bus|no tool named|unknown tool|not available|"
+    r"no such tool|is not allowed",
+    re.IGNORECASE,
+)
+
+
+def last_turn(messages: Sequence[Message]) -> tuple[Message | None, tuple[Message, ...]]:
+    """Give the last plain message of the person, and everything after it."""
+    for at in range(len(messages) - 1, -1, -1):
+        message = messages[at]
+        plain = all(isinstance(block, TextBlock) for block in message.blocks)
+        if message.role == "user" and plain:
+            return message, tuple(messages[at + 1 :])
+    return None, tuple(messages)
+
+
+def call_prefix(slug: str) -> str:
+    """Give what the ids of a runbook's tool calls start with."""
+    return f"rb-{slug}-"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one step, all its repetitions together."""
+
+    status: StepStatus
+    reason: str = ""
+    rows: tuple[Row, ...] = ()
+    judged: Judgement = field(default_factory=Judgement)
+
+    @property
+    def severity(self) -> Severity:
+        """The worst finding; ok when the step was checked and found nothing."""
+        found = [one.severity for one in self.judged.findings]
+        default = Severity.OK if self.status is StepStatus.OK else Severity.UNKNOWN
+        return max(found, key=lambda one: one.rank, default=default)
+
+
+class Player:
+    """One runbook with its inputs; ``next`` is a function of the conversation alone."""
+
+    def __init__(self, runbook: Runbook, inputs: Mapping[str, Value]) -> None:
+        """Keep the runbook and the checked inputs (see ``inputs.resolve_inputs``)."""
+        self._runbook = runbook
+        self._inputs = dict(inputs)
+
+    def next(
+        self, messages: Sequence[Message], tools: frozenset[str] | None = None
+    ) -> tuple[ToolUseBlock, ...] | FinalReport:
+        """Give the tool calls that can be made now, or the report when there are none left.
+
+        ``tools`` are the names on offer; a step that needs another one is not checked. None means all.
+        """
+        walk = _Walk(self._runbook, self._inputs, last_turn(messages)[1], tools)
+        walk.through(self._runbook.steps)
+        return tuple(walk.wanted) or self._report(walk)
+
+    def _report(self, walk: _Walk) -> FinalReport:
+        findings: list[Finding] = []
+        facts: list[Fact] = []
+        checked: list[CheckedStep] = []
+        gaps: list[UncheckedStep] = []
+        for step in self._runbook.all_steps():
+            outcome = walk.outcomes.get(step.id)
+            if outcome is None or outcome.status is StepStatus.SKIPPED:
+                continue
+            findings += outcome.judged.findings
+            facts += outcome.judged.facts
+            if outcome.status is StepStatus.OK:
+                checked.append(CheckedStep(step.id, step.heading))
+            if outcome.status is not StepStatus.OK or outcome.reason:
+                status = StepStatus.NOT_CHECKED if outcome.status is StepStatus.OK else outcome.status
+                gaps.append(UncheckedStep(step.id, step.heading, status, outcome.reason))
+        gaps += walk.dropped
+        unchecked = tuple(gaps)
+        return FinalReport(
+            runbook=self._runbook.slug,
+            name=self._runbook.name,
+            severity=overall(tuple(findings), len(checked), unchecked),
+            summary=summarise(self._runbook.name, tuple(findings), len(checked), unchecked),
+            inputs=self._inputs,
+            facts=tuple(facts),
+            findings=tuple(findings),
+            checked=tuple(checked),
+            not_checked=unchecked,
+            next_steps=self._next_steps(bool(findings)),
+        )
+
+    def _next_steps(self, found: bool) -> tuple[str, ...]:
+        sections = self._runbook.sections
+        return (*sections.get("next steps", ()), *(sections.get("escalation", ()) if found else ()))
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One reading of the conversation against the steps."""
+
+    runbook: Runbook
+    inputs: Mapping[str, Value]
+    turn: tuple[Message, ...]
+    tools: frozenset[str] | None = None
+    wanted: list[ToolUseBlock] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    dropped: list[UncheckedStep] = field(default_factory=list)
+    asked: set[str] = field(init=False)
+    results: dict[str, ToolResultBlock] = field(init=False)
+
+    def __post_init__(self) -> None:
+        blocks = [block for message in self.turn for block in message.blocks]
+        self.asked = {block.id for block in blocks if isinstance(block, ToolUseBlock)}
+        self.results = {block.tool_use_id: block for block in blocks if isinstance(block, ToolResultBlock)}
+
+    def through(self, steps: tuple[Step, ...]) -> None:
+        """Go as far as results allow; a step that may stop the play, or changes things, is waited for."""
+        for at, step in enumerate(steps):
+            done = self.step(step)
+            if done is None and (step.on_fail == "stop" or step.verify):
+                return
+            if done is not None and step.on_fail == "stop" and done.status not in (StepStatus.OK, StepStatus.SKIPPED):
+                self.drop(steps[at + 1 :], f"not played, because {step.heading} did not succeed")
+                return
+
+    def drop(self, steps: tuple[Step, ...], reason: str) -> None:
+        self.dropped += [UncheckedStep(one.id, one.heading, StepStatus.SKIPPED, reason) for one in steps]
+
+    def step(self, step: Step) -> Outcome | None:
+        """Give what became of a step and what it holds, or None while something is under way."""
+        if step.when is not None:
+            if (before := self.outcomes.get(step.when.step)) is None:
+                return None
+            if not _holds(step.when, before):
+                return self.settle(step, Outcome(StepStatus.SKIPPED))
+        outcome = self.once(step, None, "") if step.foreach is None else self.each(step)
+        if outcome is None:
+            return None
+        self.settle(step, outcome)
+        if step.verify and outcome.status in (StepStatus.OK, StepStatus.FAILED):
+            return outcome if self.verified(step) else None
+        return outcome
+
+    def settle(self, step: Step, outcome: Outcome) -> Outcome:
+        self.outcomes[step.id] = outcome
+        return outcome
+
+    def verified(self, step: Step) -> bool:
+        """Play verify, and rollback when a check failed or found something; False while under way."""
+        done = [self.step(one) for one in step.verify]
+        checks = [one for one in done if one is not None]
+        if len(checks) < len(done):
+            return False
+        bad = any(one.status is StepStatus.FAILED or one.severity.rank >= Severity.WARNING.rank for one in checks)
+        if not bad:
+            return True
+        for one in step.rollback:
+            back = self.step(one)
+            if back is None:
+                return False
+            if back.status is not StepStatus.OK:
+                break
+        return True
+
+    def each(self, step: Step) -> Outcome | None:
+        """Play a step for every item of an earlier capture, 20 at most."""
+        assert step.foreach is not None
+        before = self.outcomes.get(step.foreach.step)
+        if before is None:
+            return None
+        if before.status is not StepStatus.OK:
+            return Outcome(StepStatus.NOT_CHECKED, f"{step.foreach.step} gave nothing to go through")
+        try:
+            rows = select(step.foreach.where, before.rows)
+        except ValueError as error:
+            return Outcome(StepStatus.FAILED, str(error))
+        items = dict.fromkeys(str(row.cells.get(step.foreach.column, "")) for row in rows)
+        usable = [item for item in items if item.isprintable() and item and not item.startswith("-")]
+        done = [self.once(step, item, f"-{at}") for at, item in enumerate(usable[:MAX_FOREACH], 1)]
+        parts = [one for one in done if one is not None]
+        if len(parts) < len(done):
+            return None
+        return _together(parts, left_out=len(items) - len(done))
+
+    def once(self, step: Step, item: str | None, suffix: str) -> Outcome | None:
+        identity = f"{call_prefix(self.runbook.slug)}{step.id}{suffix}"
+        result = self.results.get(identity)
+        if result is not None:
+            return _read(step, result, item)
+        if identity in self.asked:
+            return Outcome(StepStatus.FAILED, "no result came back")
+        if self.tools is not None and step.tool not in self.tools:
+            return Outcome(StepStatus.NOT_CHECKED, step.not_checked or f"the tool {step.tool} is not offered here")
+        arguments = fill_arguments(step, self.inputs, item)
+        if step.timeout is not None and step.tool == "shell_exec":
+            arguments.setdefault("timeout", step.timeout)
+        self.wanted.append(ToolUseBlock(identity, step.tool, arguments))
+        return None
+
+
+def _holds(when: When, before: Outcome) -> bool:
+    if when.status is not None:
+        return before.status == when.status
+    operator, _, level = (when.severity or "").partition(" ")
+    wanted = Severity(level).rank
+    if before.status is not StepStatus.OK:
+        return False
+    return before.severity.rank >= wanted if operator == ">=" else before.severity.rank == wanted
+
+
+def _together(parts: Sequence[Outcome], *, left_out: int) -> Outcome:
+    judged = Judgement(
+        tuple(one for part in parts for one in part.judged.findings),
+        tuple(one for part in parts for one in part.judged.facts),
+    )
+    bad = [part for part in parts if part.status is not StepStatus.OK]
+    reasons = list(dict.fromkeys(part.reason for part in parts if part.reason))[:3]
+    if left_out > 0:
+        reasons.append(f"{left_out} more were not looked at")
+    refused = [part for part in bad if part.status is not StepStatus.NOT_CHECKED]
+    status = StepStatus.OK
+    if bad and (refused or len(bad) == len(parts)):
+        status = (refused or bad)[0].status
+    rows = tuple(row for part in parts for row in part.rows)
+    return Outcome(status, "; ".join(reasons), rows, judged)
+
+
+def _read(step: Step, result: ToolResultBlock, item: str | None) -> Outcome:
+    """Judge one result; only an output that is what it should be counts as checked."""
+    refusal = _refusal(result)
+    if refusal is not None:
+        return refusal
+    text, code = _split_exit(result)
+    unusable = _unusable(step, text, code)
+    if unusable is not None:
+        return unusable
+    try:
+        rows = capture_rows(step.capture, text)
+    except ValueError as error:
+        return Outcome(StepStatus.FAILED, str(error))
+    if len(rows) < step.min_rows:
+        return Outcome(StepStatus.NOT_CHECKED, step.not_checked or "the output does not show enough")
+    judged = judge(step, rows, item)
+    if judged.problems:
+        return Outcome(StepStatus.FAILED, "; ".join(judged.problems), rows, judged)
+    return Outcome(StepStatus.OK, "", rows, judged)
+
+
+def _refusal(result: ToolResultBlock) -> Outcome | None:
+    if not result.is_error:
+        return None
+    line = clean(result.text.strip().split("\n")[0])
+    for prefix, status in (
+        ("Refused:", StepStatus.DENIED),
+        ("Waiting for approval", StepStatus.APPROVAL_REQUIRED),
+        ("Invalid:", StepStatus.FAILED),
+    ):
+        if result.text.lstrip().startswith(prefix):
+            return Outcome(status, line)
+    return None
+
+
+def _split_exit(result: ToolResultBlock) -> tuple[str, int | None]:
+    """Give the output and the exit code; None when the call failed without one."""
+    found = _EXIT.search(result.text)
+    if found is None:
+        return result.text, None if result.is_error else 0
+    return result.text[: found.start()], int(found[1])
+
+
+def _unusable(step: Step, text: str, code: int | None) -> Outcome | None:
+    blind = next((one for one in step.not_checked_when if one.casefold() in text.casefold()), None)
+    if blind is not None:
+        return Outcome(StepStatus.NOT_CHECKED, step.not_checked or f"the output says: {clean(blind)}")
+    if code in step.ok_exits:
+        return None
+    last = clean(text.strip().split("\n")[-1])
+    if code in (NOT_FOUND_EXIT, NOT_EXECUTABLE_EXIT) or _ABSENT.search(text[:4096]):
+        return Outcome(StepStatus.NOT_CHECKED, step.not_checked or last or "the program is missing here")
+    parts = [f"exit {code}" if code is not None else "", last]
+    return Outcome(StepStatus.FAILED, ": ".join(part for part in parts if part) or "it failed")
