@@ -53,6 +53,11 @@ class Ledger:
         self._path = [entry for entry in path.split(":") if entry.startswith("/")]
         self._paths: dict[Access, list[str]] = {"read": [], "write": [], "delete": []}
 
+    @property
+    def written(self) -> int:
+        """How many writes were noted so far."""
+        return len(self._paths["write"])
+
     def opaque(self, reason: str) -> None:
         """Note why the effects cannot be known."""
         self.reasons.append(reason)
