@@ -148,5 +148,7 @@ BUILTINS: Mapping[str, Callable[[Call], None]] = {
     **dict.fromkeys(("enable", "bind", "fc", "history", "complete", "compgen"), _always("changes the shell")),
     **dict.fromkeys(("let", "getopts", "mapfile", "readarray", "caller"), _always("sets variables by name")),
 }
-PLAIN = frozenset(": true false echo pwd exit return break continue shift umask ulimit times type jobs bg fg "
-                  "disown unalias dirs suspend logout help kill".split())
+PLAIN = frozenset(
+    ": true false echo pwd exit return break continue shift umask ulimit times type jobs bg fg "
+    "disown unalias dirs suspend logout help kill".split()
+)

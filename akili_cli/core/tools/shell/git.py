@@ -22,8 +22,10 @@ _WRITES = frozenset(
 )
 _REMOTE = frozenset({"clone", "fetch", "pull", "push", "ls-remote", "submodule"})
 _LOSES = frozenset({"push", "reset", "clean", "checkout", "restore", "stash", "branch", "gc", "prune", "reflog", "rm"})
-_SAFE_SETTING = re.compile(r"(?i)(?:color\.[\w.]+|user\.(?:name|email)|core\.quotepath|advice\.\w+|safe\.directory|"
-                           r"log\.\w+|init\.defaultbranch|gc\.auto)=[^!]*")
+_SAFE_SETTING = re.compile(
+    r"(?i)(?:color\.[\w.]+|user\.(?:name|email)|core\.quotepath|advice\.\w+|safe\.directory|"
+    r"log\.\w+|init\.defaultbranch|gc\.auto)=[^!]*"
+)
 _RUNS = re.compile(r"--(?:ex|ext-d|textc|upload-p|receive-p|open-f|exec|tool|gpg-s|run|template|config)|-x|-O")
 
 
@@ -63,8 +65,11 @@ def read_git(call: Call) -> None:
 
 def _hidden(verb: str, rest: tuple[Token, ...]) -> bool:
     first = rest[0].plain if rest else None
-    return (verb == "bisect" and first == "run") or (verb == "submodule" and first == "foreach") or verb == "config" and (
-        any("!" in token.raw or "alias" in token.raw.lower() for token in rest)
+    return (
+        (verb == "bisect" and first == "run")
+        or (verb == "submodule" and first == "foreach")
+        or verb == "config"
+        and (any("!" in token.raw or "alias" in token.raw.lower() for token in rest))
     )
 
 

@@ -22,9 +22,7 @@ def read_awk(call: Call) -> None:
     call.record()
     spec = OptionSpec(
         takes="FvfeiElW",
-        long_takes=frozenset(
-            "field-separator assign file source include exec load".split()
-        ),
+        long_takes=frozenset("field-separator assign file source include exec load".split()),
         permute=False,
     )
     args = split(call.tokens, spec)

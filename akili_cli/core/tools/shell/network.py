@@ -10,9 +10,31 @@ from akili_cli.core.tools.shell.call import Call
 from akili_cli.core.tools.shell.options import Arguments, OptionSpec, split
 from akili_cli.core.tools.shell.words import Token
 
-_PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 990, "ssh": 22, "git": 9418, "sftp": 22, "scp": 22,
-          "rsync": 873, "ws": 80, "wss": 443, "telnet": 23, "tftp": 69, "ldap": 389, "ldaps": 636, "gopher": 70,
-          "dict": 2628, "smtp": 25, "smtps": 465, "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995}
+_PORTS = {
+    "http": 80,
+    "https": 443,
+    "ftp": 21,
+    "ftps": 990,
+    "ssh": 22,
+    "git": 9418,
+    "sftp": 22,
+    "scp": 22,
+    "rsync": 873,
+    "ws": 80,
+    "wss": 443,
+    "telnet": 23,
+    "tftp": 69,
+    "ldap": 389,
+    "ldaps": 636,
+    "gopher": 70,
+    "dict": 2628,
+    "smtp": 25,
+    "smtps": 465,
+    "imap": 143,
+    "imaps": 993,
+    "pop3": 110,
+    "pop3s": 995,
+}
 _SAFE_SSH = re.compile(
     r"(?i)(?:BatchMode|ConnectTimeout|StrictHostKeyChecking|ServerAlive\w+|LogLevel|User|ConnectionAttempts|"
     r"PasswordAuthentication|PubkeyAuthentication|IdentitiesOnly|AddressFamily|NumberOfPasswordPrompts)[= ].*"
@@ -155,8 +177,11 @@ def _login(call: Call, token: Token, port: int | str) -> None:
 def _copy(call: Call) -> None:
     """scp, sftp and rsync: remote sides are hosts, local sides are paths."""
     takes = "cDFiJloPSX" if call.name in ("scp", "sftp") else "eBfMTa"
-    spec = _spec(takes.replace("a", ""), "rsh rsync-path exclude include exclude-from include-from files-from port "
-                 "bwlimit log-file temp-dir password-file partial-dir backup-dir compare-dest copy-dest link-dest")
+    spec = _spec(
+        takes.replace("a", ""),
+        "rsh rsync-path exclude include exclude-from include-from files-from port "
+        "bwlimit log-file temp-dir password-file partial-dir backup-dir compare-dest copy-dest link-dest",
+    )
     args = split(call.tokens, spec)
     if args.has("F", "J", "S", "D", "e", "rsh", "rsync-path", "config", "M", "remote-option") or not all(
         _SAFE_SSH.fullmatch(option.plain or "") for option in args.of(("o",))
@@ -303,8 +328,13 @@ def _containers(call: Call) -> None:
 
 def _database(call: Call) -> None:
     host, port, socket, statement = _DATABASES[call.name]
-    args = split(call.tokens, _spec("hpUdcfoeuDnasPSFLRTvirtx", "host port user username dbname command file output "
-                                    "execute database password socket log-file"))
+    args = split(
+        call.tokens,
+        _spec(
+            "hpUdcfoeuDnasPSFLRTvirtx",
+            "host port user username dbname command file output execute database password socket log-file",
+        ),
+    )
     texts = args.of(statement)
     if call.name == "redis-cli":
         texts = list(args.operands)
@@ -312,9 +342,11 @@ def _database(call: Call) -> None:
         call.ledger.opaque(f"{call.name} reads its statements from elsewhere")
     if any(text.text is None or "\\" in text.text or "source " in text.text for text in texts):
         call.ledger.opaque(f"{call.name} runs a statement that may run commands")
-    if args.has("f", "file", "init-command", "pager", "u", "uri") or any(
-        "=" in token.raw or "://" in token.raw for token in (*args.operands, *args.of(("d", "dbname")))
-    ) and call.name != "redis-cli":
+    if (
+        args.has("f", "file", "init-command", "pager", "u", "uri")
+        or any("=" in token.raw or "://" in token.raw for token in (*args.operands, *args.of(("d", "dbname"))))
+        and call.name != "redis-cli"
+    ):
         call.ledger.opaque(f"{call.name} contacts or runs what is not plain in the command")
     hosts = args.of((host, "host"))
     if hosts and not (hosts[-1].text or "").startswith("/"):

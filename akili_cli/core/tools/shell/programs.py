@@ -38,8 +38,10 @@ def _many(names: str, profile: Profile) -> dict[str, Profile]:
     return dict.fromkeys(names.split(), profile)
 
 
-_GREP_LONG = frozenset("regexp file max-count after-context before-context context include exclude exclude-dir "
-                       "exclude-from color colour label binary-files directories devices".split())
+_GREP_LONG = frozenset(
+    "regexp file max-count after-context before-context context include exclude exclude-dir "
+    "exclude-from color colour label binary-files directories devices".split()
+)
 _TARGET = ("t", "target-directory")
 _PROC = ("/proc",)
 PROFILES: Mapping[str, Profile] = {

@@ -100,9 +100,7 @@ WRAPS: Mapping[str, Wrap] = {
         variables=("E", "env"),
     ),
     "ltrace": Wrap("bcCfhiLrStTV", "aADelFnopsuwxX", outputs=("o",), idle=("p",), refused=("F",)),
-    "chroot": Wrap(
-        "", "", "skip-chdir", "userspec groups", skip=1, unsure="chroot runs in another file system"
-    ),
+    "chroot": Wrap("", "", "skip-chdir", "userspec groups", skip=1, unsure="chroot runs in another file system"),
     "unshare": Wrap(
         "muipnUTCfrc",
         "RwSG",
@@ -204,9 +202,7 @@ def unwrap_xargs(call: Call) -> None:
     spec = OptionSpec(
         "0oprtxeil",
         "adEILnPs",
-        frozenset(
-            "null interactive no-run-if-empty verbose exit show-limits open-tty eof replace max-lines".split()
-        ),
+        frozenset("null interactive no-run-if-empty verbose exit show-limits open-tty eof replace max-lines".split()),
         frozenset(takes_long.split()),
         strict=True,
         permute=False,
@@ -238,9 +234,7 @@ def unwrap_watch(call: Call) -> None:
     spec = OptionSpec(
         "bcCdegptwrx",
         "nqs",
-        frozenset(
-            "beep color no-color differences errexit chgexit precise no-title no-wrap no-rerun exec".split()
-        ),
+        frozenset("beep color no-color differences errexit chgexit precise no-title no-wrap no-rerun exec".split()),
         frozenset(("interval", "equexit", "shotsdir")),
         strict=True,
         permute=False,
@@ -293,9 +287,7 @@ def unwrap_script(call: Call) -> None:
         "aefq",
         "cBIOTmoEt",
         frozenset("append return flush force quiet".split()),
-        frozenset(
-            "command log-in log-out log-io log-timing logging-format output-limit echo timing".split()
-        ),
+        frozenset("command log-in log-out log-io log-timing logging-format output-limit echo timing".split()),
         strict=True,
     )
     args = split(call.tokens, spec)
