@@ -35,9 +35,7 @@ class RoleSettings(BaseModel):
 
     permissions: Words = Field((), strict=False, description="permission names; nothing else is possible")
     max_risk_level: RiskName = Field(description="above it a call needs approval")
-    require_approval: Words = Field(
-        (), strict=False, description="permissions or tools that always need approval"
-    )
+    require_approval: Words = Field((), strict=False, description="permissions or tools that always need approval")
 
 
 class CapabilityPolicy(BaseModel):
@@ -119,9 +117,7 @@ class PoliciesSettings(BaseModel):
 
     capabilities: dict[Word, CapabilityPolicy] = Field(default_factory=dict)
     policies: tuple[NamedPolicy, ...] = Field((), strict=False, description="the list form of capabilities")
-    bindings: dict[Word, Word] = Field(
-        default_factory=dict, description="agent id, role or user id to policy"
-    )
+    bindings: dict[Word, Word] = Field(default_factory=dict, description="agent id, role or user id to policy")
     rules: tuple[RuleSettings, ...] = Field((), strict=False)
     builtin: tuple[BuiltinRule, ...] = Field(
         ("diagnostics", "destructive-commands"), strict=False, description="built-in rules to keep"

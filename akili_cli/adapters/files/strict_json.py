@@ -50,6 +50,10 @@ def _float(text: str) -> float:
     return value
 
 
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= c <= "\udfff" for c in text)
+
+
 @dataclass(slots=True)
 class _Walk:
     """Finds the lines of a text that is known to be valid JSON.
@@ -90,6 +94,8 @@ class _Walk:
                 self.word(piece)
 
     def word(self, text: str) -> None:
+        if "\\u" in text and _has_surrogate(json.loads(text)):
+            raise self.refuse("half a surrogate pair is not a character")
         if not self.path or self.path[-1] is not None:
             self.mark()
             return
