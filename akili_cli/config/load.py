@@ -15,7 +15,7 @@ from akili_cli.config.environment import environment_settings, expand, unknown_v
 from akili_cli.config.lines import Origins, Problem, origins_in, render_path
 from akili_cli.config.paths import Workspace
 from akili_cli.config.sources import ConfigFile, is_foreign, read_config_file, shown
-from akili_cli.config.tree import copy_mapping, pick, replace_at, value_at
+from akili_cli.config.tree import copy_mapping, pick, put_at, replace_at, value_at
 from akili_cli.domain.decisions import Origin
 from akili_cli.domain.errors import ConfigError, InvalidArgumentsError
 

@@ -27,9 +27,11 @@ def replace_at(data: object, path: KeyPath, value: object) -> None:
     """Replace the value at a path that exists; do nothing where it does not."""
     for part in path[:-1]:
         data = dict(children(data)).get(part)
-    last = path[-1]
-    if (isinstance(data, dict) and last in data) or (isinstance(data, list) and isinstance(last, int) and last < len(data)):
-        data[last] = value
+    match data, path[-1]:
+        case dict(), last if last in data:
+            data[last] = value
+        case list(), int(index) if index < len(data):
+            data[index] = value
 
 
 def put_at(data: dict[str, object], path: KeyPath, value: object) -> bool:
