@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from akili_cli.domain.effects import Command
@@ -36,37 +37,46 @@ def _all(names: str, form: Form) -> dict[str, Form]:
 
 _COUNT = r"\d{1,4}"
 _PLAIN = r"[^-][\s\S]*|-"
-_QUERY = r"--(?:no-pager|no-legend|all|full|plain|quiet|value|property(?:=.*)?|type(?:=.*)?|state(?:=.*)?|"
-_QUERY += r"lines(?:=.*)?|output(?:=.*)?|no-ask-password|user|system|failed)|-[alqptno]|-[npto]\S+"
-_SERVICE = r"status|list-units|list-timers|list-sockets|list-unit-files|list-jobs|list-dependencies|is-active|"
-_SERVICE += r"is-failed|is-enabled|is-system-running|show|cat|get-default"
+_QUERY = (
+    r"--(?:no-pager|no-legend|all|full|plain|quiet|value|no-ask-password|user|system|failed)|-[alq]|"
+    r"--(?:property|type|state|lines|output)=.*|-[npto].+"
+)
+_SERVICE = (
+    r"status|list-units|list-timers|list-sockets|list-unit-files|list-jobs|list-dependencies|is-active|"
+    r"is-failed|is-enabled|is-system-running|show|cat|get-default"
+)
+_JOURNAL = (
+    r"--(?:no-pager|list-boots|reverse|no-hostname|utc|all|full|no-full|dmesg|disk-usage|header|system|user|quiet|"
+    r"catalog|show-cursor|merge)|--(?:since|until|unit|user-unit|lines|output|boot|priority|grep|identifier|"
+    r"output-fields|facility|case-sensitive)(?:=.*)?|-[abcegiklmnopqrtuxNSUT][^f]*|[^-][\s\S]*"
+)
 DIAGNOSTICS: Mapping[str, Form] = {
     **_all("df free uptime lscpu lsmem w id groups whoami logname arch nproc pwd true false : getconf "
            "realpath readlink basename dirname md5sum sha1sum sha256sum sha512sum cksum cat tac nl head wc cut tr "
-           "rev fold column stat file seq cmp comm paste zcat ls getfacl lsattr lspci lsusb lsmod "
-           "lastlog users tty locale", Form(never=r"-C|--magic-file.*|--compile")),
+           "rev fold column stat seq cmp comm paste zcat ls getfacl lsattr lspci lsusb lsmod "
+           "lastlog users tty locale", Form()),
     **_all("echo printf test [", Form(never=r"-v.*", computed=True)),
-    "free": Form(never=r"-\w*[sc].*|--sec.*|--cou.*"),
+    "free": Form(never=r"-\w*[sc].*|--[sc].*"),
+    "file": Form(never=r"-\w*[Cm].*|--[cm].*"),
     "grep": Form(), "egrep": Form(), "fgrep": Form(), "zgrep": Form(),
-    "tail": Form(never=r"-[^cn-]*[fF].*|--f.*|--ret.*|--pid.*|\+\d*[lcb]?f"),
-    "sort": Form(never=r"-[a-zA-Z]*[oT].*|--o.*|--comp.*|--tem.*|--files0.*"),
+    "tail": Form(never=r"-[^cn-]*[fF].*|--f.*|--r.*|--p.*|\+\d*[lcb]?f"),
+    "sort": Form(never=r"-[a-zA-Z]*[oT].*|--o.*|--c(?!h).*|--t.*|--fi.*"),
     "uniq": Form(operands=1),
-    "du": Form(never=r"--files0.*"),
+    "du": Form(never=r"--fi.*"),
     "find": Form(never=r"-(?:exec|execdir|ok|okdir|delete|fprint.*|fls|files0-from)|--.*"),
     "diff": Form(),
     "uname": Form(only=r"-[asnrvmpio]+|--\w[\w-]*"),
     "hostname": Form(only=r"-[AadfIisy]+|--(?:fqdn|ip-address|all-ip-addresses|all-fqdns|short|long|domain|alias)"),
     "date": Form(only=r"-[uR]+|-I\w*|--(?:utc|universal|iso-8601(?:=\w+)?|rfc-email|rfc-3339=\w+)|-d|--date=.*|"
                       r"\+[\s\S]*|(?![0-9]{8})[^-+][\s\S]*"),
-    "ps": Form(), "pgrep": Form(never=r"--sig.*"), "pstree": Form(), "pidof": Form(), "lsof": Form(never=r"-\w*[rD].*|\+[rD].*"),
-    "ss": Form(never=r"-\w*[KEDF].*|--kill.*|--events.*|--diag.*|--filter.*"),
-    "netstat": Form(never=r"-\w*c\w*|--con.*"),
-    "lsblk": Form(), "findmnt": Form(never=r"-\w*p.*|--poll.*"), "mount": Form(only=r"-l", operands=0),
-    "ip": Form(only=r"-[46dsohbcjprN]|-(?:br|brief|json|j|details|stats|color|oneline|family|4|6)(?:=\w+)?|addr\w*|a|"
+    "ps": Form(), "pgrep": Form(), "pstree": Form(), "pidof": Form(), "lsof": Form(never=r"-\w*[rD].*|\+[rD].*"),
+    "ss": Form(never=r"-\w*[KEDF].*|--[kedf].*"),
+    "netstat": Form(never=r"-\w*c\w*|--c.*"),
+    "lsblk": Form(), "findmnt": Form(never=r"-\w*p.*|--po.*"), "mount": Form(only=r"-l", operands=0),
+    "ip": Form(only=r"-[46dsohcjprN]|-(?:br|brief|json|j|details|stats|color|oneline|family|4|6)(?:=\w+)?|addr\w*|a|"
                     r"address|link|l|route|r|ro|neigh\w*|n|rule\w*|show|list|ls|get|dev|up|table|main|all|default|"
                     r"[a-z]{2,8}[0-9][\w.@-]*|lo|docker0|[0-9a-fA-F.:/]+|maddr|tunnel|-(?:s|d)", ),
-    "journalctl": Form(never=r"-\w*f\w*|--fo.*|--vac.*|--rot.*|--flu.*|--setup.*|--sync.*|--rel.*|--smart.*|--update.*|"
-                             r"--verify.*|--new.*|--no-tail|-D.*|--dir.*|--fi(?:le)?=.*|--root.*|--image.*|-M.*|--mach.*|--curs.*"),
+    "journalctl": Form(only=_JOURNAL),
     "dmesg": Form(only=r"-[THxkuPLltd]+|-[lf]|--(?:ctime|human|decode|level(?:=\S+)?|facility(?:=\S+)?|nopager|kernel|"
                        r"color(?:=\S+)?|reltime|time-format(?:=\S+)?|notime)|[a-z,]+|--since(?:=.*)?|--until(?:=.*)?"),
     "systemctl": Form(only=rf"{_QUERY}|{_PLAIN}", never=r"-[HM].*|--(?:host|machine|root|image)\S*",
@@ -148,4 +158,4 @@ def _special(program: str, arguments: tuple[str, ...], operands: list[str]) -> s
 
 
 def _pair(arguments: tuple[str, ...]) -> bool:
-    return any(re.fullmatch(r"-\w*n", a) and b == "1" for a, b in zip(arguments, arguments[1:], strict=False))
+    return any(re.fullmatch(r"-\w*n", a) and b == "1" for a, b in pairwise(arguments))

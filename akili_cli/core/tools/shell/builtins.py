@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from akili_cli.core.tools.shell.call import Call
+from akili_cli.core.tools.shell.names import names
 from akili_cli.core.tools.shell.syntax import UnreadableError
 from akili_cli.core.tools.shell.words import literal
 
@@ -53,9 +54,9 @@ def _set(call: Call) -> None:
         if word in ("-o", "+o") and words:
             if words.pop(0) not in ("pipefail", "errexit", "nounset", "xtrace", "noglob", "noclobber"):
                 call.ledger.opaque("set changes how the shell reads commands")
-        elif word.startswith(("-", "+")) and not _SET.fullmatch(word) and word not in ("-euo", "-eo", "-euxo"):
-            call.ledger.opaque("set changes how the shell reads commands")
-        elif word in ("-euo", "-eo", "-euxo") and words and words.pop(0) != "pipefail":
+        elif (word.startswith(("-", "+")) and not _SET.fullmatch(word) and word not in ("-euo", "-eo", "-euxo")) or (
+            word in ("-euo", "-eo", "-euxo") and words and words.pop(0) != "pipefail"
+        ):
             call.ledger.opaque("set changes how the shell reads commands")
 
 
@@ -148,7 +149,7 @@ BUILTINS: Mapping[str, Callable[[Call], None]] = {
     **dict.fromkeys(("enable", "bind", "fc", "history", "complete", "compgen"), _always("changes the shell")),
     **dict.fromkeys(("let", "getopts", "mapfile", "readarray", "caller"), _always("sets variables by name")),
 }
-PLAIN = frozenset(
+PLAIN = names(
     ": true false echo pwd exit return break continue shift umask ulimit times type jobs bg fg "
-    "disown unalias dirs suspend logout help kill".split()
+    "disown unalias dirs suspend logout help kill"
 )

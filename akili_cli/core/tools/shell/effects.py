@@ -25,7 +25,7 @@ from akili_cli.core.tools.shell.wrappers import PRIVILEGED, UNWRAP
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import InvalidArgumentsError
 
-SANDBOX_PATH = "/usr/local/bin:/usr/bin:/bin"
+SANDBOX_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_LENGTH = 100_000
 MAX_COMMANDS = 2000
 MAX_WRAPPERS = 24

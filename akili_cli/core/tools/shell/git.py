@@ -6,19 +6,20 @@ import re
 from pathlib import Path
 
 from akili_cli.core.tools.shell.call import Call
+from akili_cli.core.tools.shell.names import names
 from akili_cli.core.tools.shell.network import url
 from akili_cli.core.tools.shell.options import OptionSpec, split
 from akili_cli.core.tools.shell.words import Token
 
-_READS = frozenset(
+_READS = names(
     "status log diff show blame ls-files ls-tree rev-parse describe shortlog cat-file rev-list name-rev show-ref "
     "for-each-ref merge-base diff-tree diff-index diff-files grep whatchanged cherry count-objects version help "
-    "check-ignore check-attr verify-commit verify-tag show-branch var range-diff annotate".split()
+    "check-ignore check-attr verify-commit verify-tag show-branch var range-diff annotate"
 )
-_WRITES = frozenset(
+_WRITES = names(
     "add commit reset clean checkout switch restore stash branch tag merge rebase cherry-pick revert rm mv init config "
     "gc prune reflog remote apply am bisect notes worktree update-index update-ref symbolic-ref fsck repack "
-    "pack-refs sparse-checkout replace read-tree write-tree commit-tree hash-object archive bundle format-patch".split()
+    "pack-refs sparse-checkout replace read-tree write-tree commit-tree hash-object archive bundle format-patch"
 )
 _REMOTE = frozenset({"clone", "fetch", "pull", "push", "ls-remote", "submodule"})
 _LOSES = frozenset({"push", "reset", "clean", "checkout", "restore", "stash", "branch", "gc", "prune", "reflog", "rm"})
@@ -68,8 +69,7 @@ def _hidden(verb: str, rest: tuple[Token, ...]) -> bool:
     return (
         (verb == "bisect" and first == "run")
         or (verb == "submodule" and first == "foreach")
-        or verb == "config"
-        and (any("!" in token.raw or "alias" in token.raw.lower() for token in rest))
+        or (verb == "config" and (any("!" in token.raw or "alias" in token.raw.lower() for token in rest)))
     )
 
 
@@ -99,7 +99,7 @@ def _writes(call: Call, verb: str, where: Token) -> None:
 
 
 def _remote(call: Call, verb: str | None, rest: tuple[Token, ...]) -> None:
-    spec = OptionSpec(takes="bojucC", long_takes=frozenset("branch depth origin upload-pack config jobs".split()))
+    spec = OptionSpec(takes="bojucC", long_takes=names("branch depth origin upload-pack config jobs"))
     operands = split(rest, spec).operands
     target = operands[0] if operands else Token("", "")
     text = target.plain or ""

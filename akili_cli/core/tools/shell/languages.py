@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from akili_cli.core.tools.shell.call import Call
+from akili_cli.core.tools.shell.names import names
 from akili_cli.core.tools.shell.options import OptionSpec, split
 from akili_cli.core.tools.shell.words import Token
 
@@ -22,7 +23,7 @@ def read_awk(call: Call) -> None:
     call.record()
     spec = OptionSpec(
         takes="FvfeiElW",
-        long_takes=frozenset("field-separator assign file source include exec load".split()),
+        long_takes=names("field-separator assign file source include exec load"),
         permute=False,
     )
     args = split(call.tokens, spec)

@@ -260,9 +260,7 @@ def _dns(call: Call) -> None:
 
 
 def _openssl(call: Call) -> None:
-    takes = ("in out connect key cert CA CAfile CApath days keyout config passin passout servername port accept "
-             "inkey pass subj newkey engine provider proxy host extfile inform outform checkend sign verify signature "
-             "rand writerand keyform certform K iv purpose starttls dkey dcert chainCAfile").split()  # fmt: skip
+    takes = ["in", "out", "connect", "key", "cert", "CA", "CAfile", "CApath", "days", "keyout", "config", "passin", "passout", "servername", "port", "accept", "inkey", "pass", "subj", "newkey", "engine", "provider", "proxy", "host", "extfile", "inform", "outform", "checkend", "sign", "verify", "signature", "rand", "writerand", "keyform", "certform", "K", "iv", "purpose", "starttls", "dkey", "dcert", "chainCAfile"]  # fmt: skip
     values: dict[str, Token] = {}
     tokens = list(call.tokens)
     operands: list[Token] = []
@@ -342,9 +340,8 @@ def _database(call: Call) -> None:
         call.ledger.opaque(f"{call.name} reads its statements from elsewhere")
     if any(text.text is None or "\\" in text.text or "source " in text.text for text in texts):
         call.ledger.opaque(f"{call.name} runs a statement that may run commands")
-    if (
-        args.has("f", "file", "init-command", "pager", "u", "uri")
-        or any("=" in token.raw or "://" in token.raw for token in (*args.operands, *args.of(("d", "dbname"))))
+    if args.has("f", "file", "init-command", "pager", "u", "uri") or (
+        any("=" in token.raw or "://" in token.raw for token in (*args.operands, *args.of(("d", "dbname"))))
         and call.name != "redis-cli"
     ):
         call.ledger.opaque(f"{call.name} contacts or runs what is not plain in the command")

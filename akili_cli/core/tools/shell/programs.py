@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from akili_cli.core.tools.shell.call import Call
 from akili_cli.core.tools.shell.ledger import Access
+from akili_cli.core.tools.shell.names import names
 from akili_cli.core.tools.shell.options import Arguments, OptionSpec, split
 from akili_cli.core.tools.shell.words import Token, literal
 
@@ -38,9 +39,9 @@ def _many(names: str, profile: Profile) -> dict[str, Profile]:
     return dict.fromkeys(names.split(), profile)
 
 
-_GREP_LONG = frozenset(
+_GREP_LONG = names(
     "regexp file max-count after-context before-context context include exclude exclude-dir "
-    "exclude-from color colour label binary-files directories devices".split()
+    "exclude-from color colour label binary-files directories devices"
 )
 _TARGET = ("t", "target-directory")
 _PROC = ("/proc",)
@@ -51,14 +52,14 @@ PROFILES: Mapping[str, Profile] = {
             Profile()),
     **_many("stat", Profile(takes="cf", long_takes=frozenset(("format", "printf")))),
     **_many("od", Profile(takes="AjNtwS")),
-    **_many("head tail", Profile(takes="cns", long_takes=frozenset("lines bytes pid sleep-interval".split()))),
+    **_many("head tail", Profile(takes="cns", long_takes=names("lines bytes pid sleep-interval"))),
     **_many("grep egrep fgrep zgrep", Profile(takes="efmABCdD", skip=1, instead=("e", "f", "regexp", "file"),
                                               inputs=("f", "file", "exclude-from"), long_takes=_GREP_LONG)),
     **_many("rg ag ack", Profile(takes="efmABCgtTM", skip=1, instead=("e", "f", "regexp", "file"), inputs=("f",),
                                  refused=("pre", "hostname-bin", "pager"), here=True, long_takes=_GREP_LONG)),
     **_many("ls dir vdir", Profile(takes="ITw", here=True)),
     **_many("du", Profile(takes="dtXB", inputs=("X", "files0-from", "exclude-from"), here=True,
-                          long_takes=frozenset("max-depth threshold exclude exclude-from block-size".split()))),
+                          long_takes=names("max-depth threshold exclude exclude-from block-size"))),
     **_many("tree", Profile(takes="LPIoH", outputs=("o",), here=True)),
     **_many("cut", Profile(takes="bcdf")), **_many("tr", Profile("none")), **_many("seq expr basename dirname "
             "sleep yes factor numfmt printenv id groups whoami logname tty arch nproc clear tput locale getent "
@@ -126,7 +127,7 @@ IRREVERSIBLE = re.compile(
     r"pv\w+|mdadm|cryptsetup|zpool|zfs|btrfs|hwclock|ntpdate|renice|logrotate|tune2fs|resize2fs|fsck.*|e2fsck|"
     r"chpasswd|visudo|update-\w+|sync|blkdiscard|hdparm|tc|ipvsadm|brctl|ethtool|setenforce|dpkg-reconfigure"
 )
-_RUNNERS = frozenset(
+_RUNNERS = names(
     "vi vim nvim vimdiff view ex ed red emacs nano pico joe mcedit rvim at batch parallel screen tmux byobu expect gdb "
     "lldb run-parts runuser pkexec setpriv capsh fakeroot proot bwrap firejail unbuffer rlwrap dbus-run-session "
     "xvfb-run entr start-stop-daemon daemonize daemon prlimit numactl cgexec valgrind perf npx pipx uvx poetry pipenv "
@@ -136,7 +137,7 @@ _RUNNERS = frozenset(
     "inotifywait-exec incrond watchexec nodemon supervisorctl supervisord m4 cscope git-shell mosh-server doas-edit "
     "aa-exec runcon setuidgid systemd-nspawn machinectl lxc lxc-attach lxc-exec virsh vagrant bpftrace bpftool rpmbuild "
     "ld.so sshpass autossh hping3 tcpdump tshark zsoelim dlv pdb ionice-run eval-sh trickle unionfs pexec env-update "
-    "ltrace-run scriptlive scriptreplay-run busctl-call dialog whiptail mc ranger nnn vifm irb rlogin-sh pry".split()
+    "ltrace-run scriptlive scriptreplay-run busctl-call dialog whiptail mc ranger nnn vifm irb rlogin-sh pry"
 )
 _LOADER = re.compile(r"ld(?:-linux.*|-musl.*|-[\d.]+)?\.so(?:\.\d+)?")
 
@@ -235,7 +236,7 @@ def _into(call: Call, sources: list[Token], targets: list[Token], accesses: tupl
 def _dd(call: Call) -> None:
     for token in call.tokens:
         name, equals, value = (token.plain if token.plain is not None else token.raw).partition("=")
-        if not equals or token.text is None and name not in ("bs", "count", "skip", "seek"):
+        if not equals or (token.text is None and name not in ("bs", "count", "skip", "seek")):
             call.ledger.opaque("dd with a computed argument")
         elif name in ("if", "of"):
             call.touch("read" if name == "if" else "write", Token(token.raw, value))
@@ -247,9 +248,9 @@ def _tar(call: Call) -> None:
         tokens[0] = literal("-" + tokens[0].plain)
     spec = OptionSpec(
         takes="bCfFgHIKLNTVX",
-        long_takes=frozenset(
+        long_takes=names(
             "file directory exclude exclude-from files-from use-compress-program checkpoint-action to-command "
-            "info-script new-volume-script rmt-command rsh-command transform owner group mode".split()
+            "info-script new-volume-script rmt-command rsh-command transform owner group mode"
         ),
         long_flags=frozenset(("list", "extract", "get", "create", "append", "update", "delete", "gzip", "checkpoint")),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from akili_cli.core.tools.shell.call import Call
+from akili_cli.core.tools.shell.names import names
 from akili_cli.core.tools.shell.options import OptionSpec, split
 from akili_cli.core.tools.shell.syntax import UnreadableError
 from akili_cli.core.tools.shell.words import Token, computed, literal
@@ -202,7 +203,7 @@ def unwrap_xargs(call: Call) -> None:
     spec = OptionSpec(
         "0oprtxeil",
         "adEILnPs",
-        frozenset("null interactive no-run-if-empty verbose exit show-limits open-tty eof replace max-lines".split()),
+        names("null interactive no-run-if-empty verbose exit show-limits open-tty eof replace max-lines"),
         frozenset(takes_long.split()),
         strict=True,
         permute=False,
@@ -234,7 +235,7 @@ def unwrap_watch(call: Call) -> None:
     spec = OptionSpec(
         "bcCdegptwrx",
         "nqs",
-        frozenset("beep color no-color differences errexit chgexit precise no-title no-wrap no-rerun exec".split()),
+        names("beep color no-color differences errexit chgexit precise no-title no-wrap no-rerun exec"),
         frozenset(("interval", "equexit", "shotsdir")),
         strict=True,
         permute=False,
@@ -253,8 +254,8 @@ def unwrap_su(call: Call) -> None:
     spec = OptionSpec(
         "lmpPf",
         "cgGswC",
-        frozenset("login preserve-environment pty fast".split()),
-        frozenset("command session-command shell group supp-group whitelist-environment".split()),
+        names("login preserve-environment pty fast"),
+        names("command session-command shell group supp-group whitelist-environment"),
         strict=True,
     )
     args = split(call.tokens, spec)
@@ -286,8 +287,8 @@ def unwrap_script(call: Call) -> None:
     spec = OptionSpec(
         "aefq",
         "cBIOTmoEt",
-        frozenset("append return flush force quiet".split()),
-        frozenset("command log-in log-out log-io log-timing logging-format output-limit echo timing".split()),
+        names("append return flush force quiet"),
+        names("command log-in log-out log-io log-timing logging-format output-limit echo timing"),
         strict=True,
     )
     args = split(call.tokens, spec)
