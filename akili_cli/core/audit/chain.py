@@ -7,6 +7,7 @@ number and the hash before it. The line in the JSONL file is the body with the h
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from akili_cli.domain.errors import AuditError
 
 KEY_BYTES = 32
+_BLOCK_BYTES = 64
 NO_HASH = "0" * 64
 HASH_TAIL_CHARS = len(',"hash":""}') + 64
 STREAM_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]{1,10}-[0-9a-f]{6}")
@@ -30,18 +32,24 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 class ChainKey:
     """The workspace's audit key, split in one key for entries and one for stream heads."""
 
-    __slots__ = ("_entries", "_heads")
+    __slots__ = ("_heads", "_inner", "_outer")
 
     def __init__(self, key: bytes) -> None:
         """Derive both keys; raises ``AuditError`` when the key is not 32 bytes."""
         if len(key) != KEY_BYTES:
             raise AuditError(f"the audit key has {len(key)} bytes instead of {KEY_BYTES}")
-        self._entries = hmac.digest(key, b"akili audit entry", "sha256")
+        entries = hmac.digest(key, b"akili audit entry", "sha256").ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in entries))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in entries))
         self._heads = hmac.digest(key, b"akili audit head", "sha256")
 
     def entry_hash(self, body: bytes) -> str:
         """Give the hash (64 hex characters) of an entry's body."""
-        return hmac.digest(self._entries, body, "sha256").hex()
+        inner = self._inner.copy()  # HMAC with both key blocks hashed beforehand: nearly twice as fast
+        inner.update(body)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
     def head_mac(self, head: Mapping[str, object]) -> str:
         """Give the keyed hash over everything a stream's head row says."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
 from akili_cli.adapters.telemetry.redact import Redactor
-from akili_cli.core.audit import lines, store
+from akili_cli.core.audit import linefile, store
 from akili_cli.core.audit.chain import (
     NO_HASH,
     STREAM_ID,
@@ -19,11 +19,14 @@ from akili_cli.core.audit.chain import (
     encode_details,
     header,
     line_of,
+    load_or_create_key,
     new_stream_id,
 )
 from akili_cli.core.audit.model import LONG_CHARS, AuditEntry, AuditRecord, Kind, Result, condensed, record_from
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.errors import AkiliError, AuditError
+
+__all__ = ["AuditLog", "load_or_create_key", "open_audit_log"]
 
 RESTATED_STREAMS = 8
 _OFF_LOOP_CHARS = 65536
@@ -49,7 +52,7 @@ class AuditLog:
         self._redactor = redactor
         self._org = org
         self._head: Row = {}
-        self._file: lines.LineFile | None = None
+        self._file: linefile.LineFile | None = None
         self._failed: AuditError | None = AuditError("the audit log is not open")
         self._waiting: list[tuple[list[_Prepared], asyncio.Future[list[AuditEntry]]]] = []
         self._flusher: asyncio.Task[None] | None = None
@@ -88,7 +91,7 @@ class AuditLog:
 
     async def open(self) -> None:
         """Mend what crashed processes left, start a stream and anchor the others in it; raises ``AuditError``."""
-        lines.prepare_directory(self._directory)
+        linefile.prepare_directory(self._directory)
         try:
             mended, damaged = await self._db.read(self._mend_dead_streams)
             self._start_stream()
@@ -233,7 +236,7 @@ class AuditLog:
     def _start_stream(self) -> None:
         at = float(self._clock.now())
         stream = new_stream_id(at)
-        self._file = lines.LineFile(self._directory, stream)
+        self._file = linefile.LineFile(self._directory, stream)
         self._head = self._sealed(
             {
                 "stream": stream,
@@ -252,11 +255,11 @@ class AuditLog:
         damaged: dict[str, str] = {}
         for head in store.open_heads(connection):
             stream = str(head["stream"])
-            path = lines.file_of(self._directory, stream)
+            path = linefile.file_of(self._directory, stream)
             if not STREAM_ID.fullmatch(stream) or (self._db.dialect != "sqlite" and not path.exists()):
                 continue
             try:
-                added = lines.mend(path, _lines_after(connection, stream))
+                added = linefile.mend(path, _lines_after(connection, stream))
             except AuditError as error:
                 damaged[stream] = str(error)
             else:
@@ -271,18 +274,16 @@ class AuditLog:
         for head in store.unsettled_heads(connection, RESTATED_STREAMS):
             stream = str(head["stream"])
             if self._key.head_mac_fits(head):
-                here = lines.file_of(self._directory, stream).exists() if STREAM_ID.fullmatch(stream) else False
+                here = linefile.file_of(self._directory, stream).exists() if STREAM_ID.fullmatch(stream) else False
                 stated[stream] = [head["count"], head["head_hash"], int(here)]
                 if stream in mended and head["closed_at"] is None:
                     ended = self._sealed({**head, "closed_at": float(self._clock.now())})
-                    store.append(connection, (), head, ended)
+                    store.move_head(connection, head, ended)
             else:
                 suspect.append(stream)
-        parameters: dict[str, object] = {"streams": stated}
         restored = {stream: count for stream, count in mended.items() if count}
-        for name, value in (("suspect", suspect), ("restored_lines", restored), ("damaged", damaged)):
-            if value:
-                parameters[name] = value
+        found = {"suspect": suspect, "restored_lines": restored, "damaged": damaged}
+        parameters = {"streams": stated, **{name: value for name, value in found.items() if value}}
         store.insert_stream(connection, self._head)
         before = self._head
         record = AuditRecord(kind=Kind.AUDIT, result=Result.STARTED, org=self._org, parameters=parameters)
@@ -315,7 +316,7 @@ async def open_audit_log(
     return log
 
 
-def _lines_after(connection: Connection, stream: str) -> lines.LinesAfter:
+def _lines_after(connection: Connection, stream: str) -> linefile.LinesAfter:
     def after(seq: int, limit: int) -> list[tuple[int, str, str]]:
         rows = store.lines_after(connection, stream, seq, limit)
         return [(_integer(row["seq"]), str(row["body"]), str(row["hash"])) for row in rows]

@@ -128,6 +128,12 @@ class AuditEntry:
     hash: str
     record: AuditRecord
 
+    def as_dict(self) -> dict[str, object]:
+        """Give a JSON-ready form: the place in the chain, then what the record says."""
+        place = {name: getattr(self, name) for name in ("id", "stream", "seq", "at", "prev_hash", "hash")}
+        said = {name: getattr(self.record, name) for name in sorted(_OWN_COLUMNS)}
+        return {**place, **said, **self.record.details()}
+
 
 def record_from(columns: Mapping[str, object], details: Mapping[str, object]) -> AuditRecord:
     """Rebuild a record from its row's columns and details; raises ``ValueError`` when it is none."""

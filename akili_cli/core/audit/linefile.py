@@ -65,6 +65,39 @@ class LineFile:
         os.close(self._fd)
 
 
+class LineReader:
+    """Reads a stream's file line by line, whoever wrote it; a line of more than 4 MiB comes in pieces."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it without following links or waiting; raises ``OSError``."""
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError("not a regular file")
+        self._file = os.fdopen(fd, "rb", buffering=1 << 18)
+        self._held = b""
+
+    def next(self) -> bytes:
+        """Give the next line with its newline, empty at the end."""
+        if self._held:
+            line, self._held = self._held, b""
+            return line
+        return self._file.readline(_TAIL_BYTES)
+
+    def hold(self, line: bytes) -> None:
+        """Put a line back."""
+        self._held = line
+
+    def peek(self) -> bytes:
+        """Give the next line without taking it."""
+        self._held = self._held or self._file.readline(_TAIL_BYTES)
+        return self._held
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
 def is_locked(path: Path) -> bool:
     """Tell whether a living process writes this file."""
     try:

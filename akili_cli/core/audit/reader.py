@@ -1,0 +1,76 @@
+"""Reads the audit back, newest first in the table, oldest first on the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+from akili_cli.adapters.storage.base import Database, Row
+from akili_cli.core.audit import store
+from akili_cli.core.audit.model import AuditEntry, record_from
+from akili_cli.domain.errors import AuditError, NotFoundError
+
+
+class AuditReader:
+    """One organisation's entries. It reads rows as they stand; ``verify`` tells whether they are genuine."""
+
+    def __init__(self, db: Database, org: str = "default") -> None:
+        """Keep the database and whose entries to show."""
+        self._db = db
+        self._org = org
+
+    async def tail(
+        self, n: int, *, user: str | None = None, tool: str | None = None, result: str | None = None
+    ) -> list[AuditEntry]:
+        """Give the last ``n`` entries that fit, oldest first."""
+        wanted = {"user_id": user, "tool": tool, "result": result}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        where = "".join(f" AND {name} = :{name}" for name in given)
+        order = "at DESC, stream DESC, seq DESC LIMIT :n"
+        return list(reversed(await self._select(where, {**given, "n": max(n, 0)}, order)))
+
+    async def get(self, entry_id: str) -> AuditEntry:
+        """Give one entry by its id; raises ``NotFoundError``."""
+        found = await self._select(" AND id = :id", {"id": entry_id}, "id")
+        if not found:
+            raise NotFoundError(f"no audit record {entry_id!r}", hint="akili audit tail lists the newest")
+        return found[0]
+
+    async def by_correlation(self, correlation_id: str) -> list[AuditEntry]:
+        """Give everything that one request caused, in the order it was recorded."""
+        where = " AND correlation_id = :correlation_id"
+        return await self._select(where, {"correlation_id": correlation_id}, "at, stream, seq")
+
+    async def interrupted(self, *, running: Collection[str] = ()) -> list[AuditEntry]:
+        """Give the intents to which no outcome was recorded, oldest first: what was under way in a crash.
+
+        ``running`` names streams whose writers live (this process's own): their calls are merely under way.
+        """
+        where = (
+            " AND kind = 'call.intent' AND id IN (SELECT MAX(CASE WHEN kind = 'call.intent' THEN id END) "
+            "FROM audit_events WHERE org_id = :org AND kind IN ('call.intent', 'call.outcome') "
+            "GROUP BY run_id, call_id HAVING SUM(CASE WHEN kind = 'call.outcome' THEN 1 ELSE 0 END) = 0)"
+        )
+        found = await self._select(where, {}, "at, stream, seq")
+        return [entry for entry in found if entry.stream not in running]
+
+    async def _select(self, where: str, params: Mapping[str, object], order: str) -> list[AuditEntry]:
+        given = {**params, "org": self._org}
+        rows = await self._db.read(lambda connection: store.select(connection, f"org_id = :org{where}", given, order))
+        return [_entry(row) for row in rows]
+
+
+def _entry(row: Row) -> AuditEntry:
+    try:
+        details = json.loads(str(row["body"]))["details"]
+        return AuditEntry(
+            id=str(row["id"]),
+            stream=str(row["stream"]),
+            seq=int(str(row["seq"])),
+            at=float(str(row["at"])),
+            prev_hash=str(row["prev_hash"]),
+            hash=str(row["hash"]),
+            record=record_from(row, details),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise AuditError(f"audit record {row['id']!r} cannot be read", hint="run 'akili audit verify'") from error

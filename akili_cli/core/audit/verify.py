@@ -1,0 +1,318 @@
+"""Proves that the audit is whole: every row, every line, every stream's head, every anchor.
+
+Found without the key's help: any changed byte of a column or a line, deleted, inserted, swapped or repeated entries,
+a tail cut from rows or file, a changed or deleted head row, rows and file that disagree, and a stream deleted
+everywhere as long as one later stream (whose anchor states it) is left.
+
+Not found: what somebody does who holds the audit key; the whole workspace put back to an older copy of itself; the
+newest streams removed everywhere, with their heads, when no later anchor exists. For those, keep the heads or
+a copy of the files on another machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from akili_cli.adapters.storage.base import Connection, Database, Row
+from akili_cli.core.audit import store
+from akili_cli.core.audit.chain import NO_HASH, STREAM_ID, ChainKey, header, line_of, split_line
+from akili_cli.core.audit.linefile import LineReader, file_of, is_locked
+from akili_cli.domain.clock import SystemClock
+from akili_cli.domain.errors import AuditError, StorageError
+
+PAGE_ROWS = 4000
+MAX_PROBLEMS = 1000
+MAX_PROBLEMS_PER_STREAM = 20
+WRITE_LAG_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not as it was written; ``seq`` is None when it concerns the stream as a whole."""
+
+    stream: str
+    seq: int | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What was checked and what was found; at most 1,000 problems are listed."""
+
+    ok: bool
+    records: int
+    streams: int
+    problems: tuple[Problem, ...]
+
+
+async def verify(db: Database, directory: Path, key: bytes) -> VerifyReport:
+    """Check the audit in this database and this directory of JSONL files (or copies of both).
+
+    Reads page by page and changes nothing; other processes may write meanwhile. Raises ``StorageError`` when the
+    database cannot be read at all and ``AuditError`` when the key is not a key.
+    """
+    chain = ChainKey(key)
+    local = db.dialect == "sqlite"
+    return await db.read(lambda connection: _Verification(connection, directory, chain, local=local).run())
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What has been seen of one stream so far."""
+
+    name: str
+    count: int = 0
+    last_hash: str = NO_HASH
+    last_at: float = 0.0
+    found: list[Problem] = field(default_factory=list)
+
+    def problem(self, seq: int | None, what: str) -> None:
+        if len(self.found) < MAX_PROBLEMS_PER_STREAM:
+            self.found.append(Problem(self.name, seq, what))
+
+
+class _Verification:
+    def __init__(self, connection: Connection, directory: Path, key: ChainKey, *, local: bool) -> None:
+        self._connection = connection
+        self._directory = directory
+        self._key = key
+        self._local = local
+        self._problems: list[Problem] = []
+        self._counts: dict[str, tuple[int, str]] = {}
+        self._anchored: dict[tuple[str, int], set[str]] = {}
+        self._beside: set[str] = set()
+        self._hosts: dict[str, object] = {}
+        self._no_file: list[str] = []
+        self._began_at = SystemClock().now()
+
+    def run(self) -> VerifyReport:
+        """Steps: 1 every stream that rows, heads or files know, 2 what the anchors say about them."""
+        heads = {str(head["stream"]): head for head in store.heads(self._connection)}
+        files = self._files()
+        files = {name for name in files if name in heads or self._has_content(name)}
+        names = sorted({*heads, *map(str, store.stream_names(self._connection)), *files})
+        records = 0
+        for name in names:
+            stream = _Stream(name)
+            if STREAM_ID.fullmatch(name):
+                self._check(stream, heads.get(name), has_file=name in files)
+            else:
+                stream.problem(None, "not the name of a stream")
+            records += stream.count
+            self._report(stream.found)
+        self._check_anchored()
+        self._check_missing_files()
+        return VerifyReport(not self._problems, records, len(names), tuple(self._problems[:MAX_PROBLEMS]))
+
+    def _report(self, found: list[Problem]) -> None:
+        self._problems.extend(found)
+
+    def _files(self) -> set[str]:
+        try:
+            names = [entry.name for entry in os.scandir(self._directory)]
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            raise AuditError(f"{self._directory} cannot be read: {error.strerror or error}") from error
+        return {name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl")}
+
+    def _has_content(self, name: str) -> bool:
+        """An empty file without a stream is what a process leaves that ended before its first record."""
+        state = file_of(self._directory, name).lstat()
+        return not stat.S_ISREG(state.st_mode) or state.st_size > 0
+
+    def _check(self, stream: _Stream, head: Row | None, *, has_file: bool) -> None:
+        path = file_of(self._directory, stream.name)
+        reader = None
+        if has_file:
+            try:
+                reader = LineReader(path)
+            except OSError as error:
+                stream.problem(None, f"its file cannot be read: {error.strerror or error}")
+        else:
+            self._no_file.append(stream.name)
+        try:
+            self._check_rows(stream, reader)
+        except StorageError as error:
+            stream.problem(None, f"rows after number {stream.count} cannot be read: {error}")
+        finally:
+            if reader is not None:
+                self._check_leftover(stream, reader)
+                reader.close()
+        if head is not None or stream.count or stream.found or not is_locked(path):
+            self._check_head(stream, head)
+        self._counts[stream.name] = (stream.count, stream.last_hash)
+
+    def _rows(self, name: str) -> Iterator[Row]:
+        after = 0
+        while rows := store.page(self._connection, name, after, PAGE_ROWS):
+            yield from rows
+            last = rows[-1]["seq"]
+            if not isinstance(last, int) or last <= after:
+                return
+            after = last
+
+    def _check_rows(self, stream: _Stream, reader: LineReader | None) -> None:
+        lagging = 0
+        for row in self._rows(stream.name):
+            line = self._fitting_line(stream, row) or self._examined_line(stream, row)
+            if reader is None:
+                continue
+            found = reader.next()
+            if found == line:
+                continue
+            if found.endswith(b"\n"):
+                self._tell_difference(stream, reader, found, line)
+            else:
+                lagging += 1
+                reader.hold(found)
+        if lagging:
+            self._check_lag(stream, lagging)
+        if store.rows_before_first(self._connection, stream.name):
+            stream.problem(None, "it holds rows numbered below 1")
+
+    def _fitting_line(self, stream: _Stream, row: Row) -> bytes | None:
+        """Give the line of a row that is right in every column, None when it has to be looked at closely.
+
+        All columns are compared as one text; the count of quotes proves that none of them runs into the next.
+        """
+        seq, at, body, rest = stream.count + 1, row["at"], row["body"], row["rest"]
+        head = f'{{"stream":"{stream.name}","seq":{seq},"prev_hash":"{stream.last_hash}","at":'
+        if not (
+            row["head"] == head
+            and row["named"]
+            and type(at) is float
+            and type(body) is str
+            and type(rest) is str
+            and rest.count('"') == store.REST_QUOTES
+            and body.startswith(f"{head}{at!r}{rest}")
+            and body.isascii()
+        ):
+            return None
+        entry_hash = self._key.entry_hash(body.encode())
+        if row["seq"] != seq or row["hash"] != entry_hash:
+            return None
+        if seq == 1:
+            self._take_anchor(stream.name, body)
+        stream.count, stream.last_hash, stream.last_at = seq, entry_hash, at
+        return line_of(body, entry_hash)
+
+    def _examined_line(self, stream: _Stream, quick: Row) -> bytes:
+        """Look at a row column by column and name what is wrong; give the line that belongs to it."""
+        seq = quick["seq"]
+        expected = stream.count + 1
+        row = store.entry(self._connection, stream.name, seq) if isinstance(seq, int) else None
+        if row is None or not isinstance(seq, int):
+            stream.problem(expected, "a row has no number")
+            return b""
+        if seq != expected:
+            stream.problem(expected, f"missing: the next row is number {seq}")
+        stream.count = seq
+        if row["prev_hash"] != stream.last_hash:
+            stream.problem(seq, "it does not follow the entry before it")
+        body, entry_hash = row["body"], row["hash"]
+        stream.last_hash = str(entry_hash)
+        if not isinstance(body, str) or not isinstance(entry_hash, str):
+            stream.problem(seq, "the row holds another type of data")
+            return b""
+        if self._key.entry_hash(body.encode("utf-8", "surrogatepass")) != entry_hash:
+            stream.problem(seq, "the row was changed: its hash does not fit")
+        elif seq == 1:
+            self._take_anchor(stream.name, body)
+        if not _columns_fit(row, body):
+            stream.problem(seq, "a column of the row was changed: it differs from the hashed body")
+        stream.last_at = row["at"] if isinstance(row["at"], float) else 0.0
+        return line_of(body, entry_hash)
+
+    def _tell_difference(self, stream: _Stream, reader: LineReader, found: bytes, line: bytes) -> None:
+        stream.problem(stream.count, f"row and line differ; {self._opinion(found)}")
+        if reader.peek() == line:
+            reader.next()
+            return
+        seq = self._said(found).get("seq")
+        if isinstance(seq, int) and seq > stream.count:
+            reader.hold(found)
+
+    def _opinion(self, line: bytes) -> str:
+        return "the line is one that akili wrote" if self._said(line) else "the line was changed or inserted"
+
+    def _said(self, line: bytes) -> dict[str, object]:
+        """Give what a line that akili wrote says, nothing for any other."""
+        split = split_line(line)
+        if split is None or self._key.entry_hash(split[0]) != split[1]:
+            return {}
+        said: dict[str, object] = json.loads(line)
+        return said
+
+    def _check_lag(self, stream: _Stream, lagging: int) -> None:
+        """A living writer may be between its commit and its line; anybody else's file has to be whole."""
+        young = stream.last_at > self._began_at - WRITE_LAG_S
+        if not (young and is_locked(file_of(self._directory, stream.name))):
+            stream.problem(None, f"its file ends {lagging} lines too early")
+
+    def _check_leftover(self, stream: _Stream, reader: LineReader) -> None:
+        """Lines beyond the rows: a deletion in the table, or a living writer that went on since our snapshot."""
+        extra = fresh = 0
+        last = stream.last_hash
+        while line := reader.next():
+            extra += 1
+            said = self._said(line)
+            if said.get("seq") == 1:
+                self._take_anchor(stream.name, line.decode("ascii", "replace"))
+            at = said.get("at")
+            if said.get("prev_hash") == last and isinstance(at, float) and at > self._began_at - WRITE_LAG_S:
+                fresh += 1
+                last = str(said.get("hash"))
+        if extra > fresh or (extra and not is_locked(file_of(self._directory, stream.name))):
+            stream.problem(None, f"its file holds {extra} lines that are not in the table")
+
+    def _check_head(self, stream: _Stream, head: Row | None) -> None:
+        if head is None:
+            stream.problem(None, "its head row is missing")
+            return
+        self._hosts[stream.name] = head["host"]
+        if not self._key.head_mac_fits(head):
+            stream.problem(None, "its head row was changed")
+        elif head["count"] != stream.count:
+            stream.problem(None, f"its head counts {head['count']} entries, the table holds {stream.count}")
+        elif head["head_hash"] != stream.last_hash:
+            stream.problem(None, "its head is not its last entry")
+
+    def _take_anchor(self, name: str, body: str) -> None:
+        try:
+            said = json.loads(body)["details"]["parameters"]["streams"]
+            stated = [(other, int(count), str(end), bool(here)) for other, (count, end, here) in said.items()]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return
+        for other, count, end, here in stated:
+            self._anchored.setdefault((other, count), set()).add(end)
+            if here and file_of(self._directory, name).exists():
+                self._beside.add(other)
+
+    def _check_anchored(self) -> None:
+        for (name, count), ends in sorted(self._anchored.items()):
+            have, last = self._counts.get(name, (0, NO_HASH))
+            if count > have:
+                what = "the whole stream was deleted" if not have else f"it ends at {have}"
+                self._report([Problem(name, None, f"a later stream saw {count} entries of it: {what}")])
+            elif count and ends != {last if count == have else store.hash_at(self._connection, name, count)}:
+                self._report([Problem(name, count, "a later stream saw another entry here")])
+
+    def _check_missing_files(self) -> None:
+        """On one machine every stream has its file; on a shared database those of this host or directory have."""
+        here = os.uname().nodename
+        for name in self._no_file:
+            if self._local or name in self._beside or self._hosts.get(name) == here:
+                self._report([Problem(name, None, "its file is missing")])
+
+
+def _columns_fit(row: Row, body: str) -> bool:
+    try:
+        return body.startswith(header(row)) and row["id"] == f"{row['stream']}-{row['seq']}"
+    except TypeError:
+        return False
