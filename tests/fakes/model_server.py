@@ -56,13 +56,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer: ``text`` may be a list of chunks, ``usage=None`` leaves it out, ``status`` 200 is success."""
+    """One answer: ``text`` may be a list of chunks, ``usage=None`` leaves it out, other status = error."""
 
     text: str | Sequence[str] = ""
     tool_calls: Sequence[Call] = ()
-    usage: Mapping[str, Any] | None = field(
-        default_factory=lambda: {"prompt_tokens": 10, "completion_tokens": 5}
-    )
+    usage: Mapping[str, Any] | None = field(default_factory=lambda: {"prompt_tokens": 10, "completion_tokens": 5})
     finish_reason: str | None = None
     fault: Fault | None = None
     status: int = 200
@@ -90,9 +88,7 @@ CONTEXT_OVERFLOW = Reply(
 class ModelServer:
     """Serves a script on a free loopback port, from a thread of its own."""
 
-    def __init__(
-        self, script: Sequence[Reply] = (), *, port: int = 0, models: Sequence[str] = ("stub",)
-    ) -> None:
+    def __init__(self, script: Sequence[Reply] = (), *, port: int = 0, models: Sequence[str] = ("stub",)) -> None:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.problems: list[str] = []
@@ -160,9 +156,7 @@ class ModelServer:
     async def _one_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _ = head[0].split(" ", 2)
-        headers = {
-            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])
-        }
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         if method == "GET" and path == "/v1/models":
             data = [{"id": name, "object": "model"} for name in self._models]
@@ -183,9 +177,7 @@ class ModelServer:
             await send_json(writer, 400, {"error": {"message": "; ".join(problems)}})
             return True
         if self._next >= len(self._script):
-            await send_json(
-                writer, 400, {"error": {"message": "the script of the model server is exhausted"}}
-            )
+            await send_json(writer, 400, {"error": {"message": "the script of the model server is exhausted"}})
             return True
         reply = self._script[self._next]
         self._next += not reply.repeat
@@ -202,9 +194,7 @@ class ModelServer:
             case "hang":
                 await asyncio.Event().wait()
             case "html":
-                await send(
-                    writer, 200, b"<!doctype html><html><title>Bad gateway</title></html>", "text/html"
-                )
+                await send(writer, 200, b"<!doctype html><html><title>Bad gateway</title></html>", "text/html")
                 return True
             case "empty_body":
                 await send(writer, 200, b"", "text/event-stream")
@@ -233,9 +223,7 @@ Numbered = Sequence[tuple[int | None, str | None, Call]]
 
 async def stream_answer(writer: asyncio.StreamWriter, reply: Reply, calls: Numbered) -> bool:
     content_type = "text/plain" if reply.fault == "wrong_content_type" else "text/event-stream"
-    writer.write(
-        f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    )
+    writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
     async for event in body_events(reply, calls):
         await send_chunk(writer, event)
         await asyncio.sleep(reply.drip_s)
@@ -262,8 +250,8 @@ async def body_events(reply: Reply, calls: Numbered) -> AsyncIterator[bytes]:
     yield sse(delta({"role": "assistant", "content": "" if reply.text else None}))
     for piece in [reply.text] if isinstance(reply.text, str) else reply.text:
         yield sse(delta({"content": piece}))
-    while fault == "endless_text":
-        yield sse(delta({"content": "all work and no play " * 500}))
+    for number in itertools.count() if fault == "endless_text" else ():
+        yield sse(delta({"content": f"all work and no play, {number}; " * 500}))
     if fault == "huge_line":
         yield b'data: {"choices": [{"index": 0, "delta": {"content": "'
         while True:
@@ -326,9 +314,7 @@ def whole_answer(reply: Reply, calls: Numbered) -> dict[str, Any]:
                 "type": "function",
                 "function": {
                     "name": call.name,
-                    "arguments": call.arguments
-                    if isinstance(call.arguments, str)
-                    else json.dumps(call.arguments),
+                    "arguments": call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments),
                 },
             }
             for _, call_id, call in calls

@@ -81,7 +81,7 @@ class Assembly:
         if not isinstance(part, Mapping):
             self._unreadable("a delta of the answer is not an object")
         if isinstance(reason := choice.get("finish_reason"), str):
-            self._finish = reason
+            self._finish = reason.lower()
         fragments = part.get("tool_calls")
         for fragment in fragments if isinstance(fragments, list) else ():
             self._take_call(fragment)
@@ -126,8 +126,8 @@ class Assembly:
     def _known_call(self, slot: int | None, call_id: str) -> _Call | None:
         if slot is not None:
             return self._by_index.get(slot)
-        same = [call for call in self._calls if call_id and call.id == call_id]
-        return (same or self._calls or [None])[-1]
+        same = [call for call in self._calls if call_id and call.id == call_id] or self._calls
+        return same[-1] if same else None
 
     def _grow(self, chars: int) -> None:
         self._size += chars

@@ -65,7 +65,6 @@ class FallbackModel:
                     async for event in events:
                         seen = seen or isinstance(event, TextDelta)
                         yield _after(attempts, event) if isinstance(event, Completion) else event
-                return
             except ModelError as error:
                 attempts += _attempts(error, model)
                 if isinstance(error, ProviderError):
@@ -73,6 +72,8 @@ class FallbackModel:
                 failures.append(error)
                 if seen or not may_fall_back(error):
                     raise
+            else:
+                return
         if len(failures) == 1:
             raise failures[0]
         raise NoModelAnsweredError(failures, attempts) from failures[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import logging
 import os
 import re
@@ -23,7 +24,9 @@ from akili_cli.domain.errors import ModelError
 from akili_cli.domain.messages import ModelEvent, ModelRequest, Usage
 
 _lock = threading.Lock()
-_SETTLE_S = 5.0
+_MAX_CHAIN = 10
+_SETTLE_S = 5.0  # more than our own limit, so that ours speaks first
+_WELL_KNOWN = frozenset({"anthropic", "openai", "gemini", "ollama"})
 _NOISE = re.compile(r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout): ?)+|^\w+Exception - ")
 _TAIL = re.compile(r" Original exception: .*", re.DOTALL)
 
@@ -72,27 +75,33 @@ def preload() -> threading.Thread:
     return thread
 
 
+def route(peer: Peer) -> str:
+    """Give litellm's full name of a model: ours for the well-known providers, else as the operator wrote it."""
+    if peer.provider not in _WELL_KNOWN or peer.model.startswith(f"{peer.provider}/"):
+        return peer.model
+    return f"{peer.provider}/{peer.model}"
+
+
 class LiteLLM:
-    """A model named as litellm names it (``anthropic/claude-...``)."""
+    """A model behind litellm."""
 
     def __init__(
         self,
         peer: Peer,
-        route: str,
+        base_url: str | None,
         *,
         clock: Clock,
-        base_url: str | None = None,
         prices: PriceSettings | None = None,
         max_tokens: int | None = None,
         timeout_s: float | None = None,
     ) -> None:
-        """Bind to one model; ``route`` is litellm's full name, ``max_tokens`` and ``timeout_s`` are caps.
+        """Bind to one model; ``max_tokens`` and ``timeout_s`` cap what a request may ask for.
 
         With a ``base_url`` and no key a placeholder is sent, so that litellm does not take a key meant for
         somebody else from the environment.
         """
         self._peer = peer
-        self._route = route
+        self._route = route(peer)
         self._clock = clock
         self._base_url = base_url
         self._prices = prices
@@ -116,10 +125,10 @@ class LiteLLM:
             return own
         listed = load_litellm().model_cost
         entry = listed.get(self._route) or listed.get(self._route.partition("/")[2]) or {}
-        rates = (entry.get("input_cost_per_token"), entry.get("output_cost_per_token"))
-        if not all(isinstance(rate, int | float) for rate in rates):
+        read, written = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
+        if not (isinstance(read, int | float) and isinstance(written, int | float)):
             return None
-        return float(usage.input_tokens * rates[0] + usage.output_tokens * rates[1])
+        return usage.input_tokens * read + usage.output_tokens * written
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Yield text as it arrives and one ``Completion`` last; raises ``ModelError``."""
@@ -183,18 +192,33 @@ class LiteLLM:
             if stream is not None:
                 await stream.aclose()
 
-    def _translated(self, error: Exception) -> ProviderError:
-        original = getattr(error, "original_exception", None) or error
-        message = _cleaned(original)
-        if isinstance(original.__context__, ValueError) or type(original).__name__ == "APIResponseValidationError":
+    def _translated(self, error: BaseException) -> ProviderError:
+        """Find what really happened behind litellm's wrapping, which calls a lost connection "HTTP 500"."""
+        import openai
+
+        chain = _chain(error)
+        message = _cleaned(chain[0])
+        if any(isinstance(link, json.JSONDecodeError | UnicodeDecodeError) for link in chain):
             return ProviderError(self._peer, Fault.UNREADABLE, message)
-        status = getattr(original, "status_code", None)
-        if type(original).__name__ == "ContextWindowExceededError":
+        if any(type(link).__name__ == "ContextWindowExceededError" for link in chain):
             return status_error(self._peer, 400, message, code="context_length_exceeded")
-        if not isinstance(status, int) or type(original).__name__ == "APIConnectionError":
+        status = getattr(chain[0], "status_code", None)
+        lost = (openai.APIConnectionError, load_httpx().TransportError)
+        if not isinstance(status, int) or any(isinstance(link, lost) for link in chain):
             return ProviderError(self._peer, Fault.UNAVAILABLE, message)
-        code = "insufficient_quota" if "insufficient_quota" in str(original) else ""
-        return status_error(self._peer, status, message, code=code, retry_after_s=_retry_after_s(original))
+        codes = {str(getattr(link, "code", "")) for link in chain}
+        code = "insufficient_quota" if "insufficient_quota" in codes else ""
+        return status_error(self._peer, status, message, code=code, retry_after_s=_retry_after_s(chain[0]))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Give an error and what lies behind it, the one litellm itself wrapped first."""
+    chain: list[BaseException] = []
+    link: BaseException | None = getattr(error, "original_exception", None) or error
+    while link is not None and len(chain) < _MAX_CHAIN and link not in chain:
+        chain.append(link)
+        link = getattr(link, "original_exception", None) or link.__cause__ or link.__context__
+    return chain
 
 
 def _plain(chunk: object) -> dict[str, object]:
