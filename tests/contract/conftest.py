@@ -4,17 +4,13 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from akili_cli.adapters.storage.backends.postgres import open_postgres
-from akili_cli.adapters.storage.backends.sqlite import open_sqlite
-from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.storage.migrations import STEPS, Step
-
-OpenDatabase = Callable[..., Awaitable[Database]]
+from tests.contract.places import AnyDatabase, OpenDatabase, Place, open_place
 
 
 @pytest.fixture(scope="session")
@@ -38,33 +34,26 @@ def postgres_dsn() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str, str]]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Where a test's state lives: driver, path or DSN, and schema. Nothing is opened yet."""
     if request.param == "sqlite":
-        yield "sqlite", str(tmp_path / "akili.db"), ""
+        yield Place("sqlite", str(tmp_path / "akili.db"), "")
         return
     import psycopg
 
     dsn = request.getfixturevalue("postgres_dsn")
     schema = f"test_{secrets.token_hex(6)}"
-    yield "postgres", dsn, schema
+    yield Place("postgres", dsn, schema)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE'.encode())
 
 
-async def open_place(place: tuple[str, str, str], steps: Sequence[Step] = STEPS) -> Database:
-    driver, where, schema = place
-    if driver == "sqlite":
-        return await open_sqlite(Path(where), steps=steps)
-    return await open_postgres(where, max_open=8, min_idle=1, lifetime_s=600, schema=schema, steps=steps)
-
-
 @pytest.fixture
-async def open_database(place: tuple[str, str, str]) -> AsyncIterator[OpenDatabase]:
+async def open_database(place: Place) -> AsyncIterator[OpenDatabase]:
     """Open the test's place (again); everything is closed at the end."""
-    opened: list[Database] = []
+    opened: list[AnyDatabase] = []
 
-    async def open_(steps: Sequence[Step] = STEPS) -> Database:
+    async def open_(steps: Sequence[Step] = STEPS) -> AnyDatabase:
         opened.append(await open_place(place, steps))
         return opened[-1]
 
@@ -74,5 +63,5 @@ async def open_database(place: tuple[str, str, str]) -> AsyncIterator[OpenDataba
 
 
 @pytest.fixture
-async def db(open_database: OpenDatabase) -> Database:
+async def db(open_database: OpenDatabase) -> AnyDatabase:
     return await open_database()

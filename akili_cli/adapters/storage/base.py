@@ -35,6 +35,10 @@ class Database(Protocol):
     def dialect(self) -> str:
         """``sqlite`` or ``postgres``."""
 
+    @property
+    def migrated(self) -> tuple[str, ...]:
+        """The schema steps that opening it applied."""
+
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """Run a function that only reads, on a connection of its own."""
 

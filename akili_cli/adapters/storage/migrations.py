@@ -208,6 +208,22 @@ STEPS: tuple[Step, ...] = (
 )
 
 
+def table_names(steps: Sequence[Step] = STEPS) -> tuple[str, ...]:
+    """Give the name of every table, in the order they came."""
+    return tuple(table.name for step in steps for table in step.tables)
+
+
+def columns_of(name: str, steps: Sequence[Step] = STEPS) -> Columns:
+    """Give a table's columns with their types, later additions included; empty for an unknown table."""
+    out: dict[str, str] = {}
+    for step in steps:
+        for table in step.tables:
+            if table.name == name:
+                out |= table.columns
+        out |= step.columns.get(name, {})
+    return out
+
+
 def pending(steps: Sequence[Step], applied: Iterable[str]) -> tuple[Step, ...]:
     """Give the steps still to do; raises ``StorageError`` when the database knows one that we do not."""
     done = set(applied)

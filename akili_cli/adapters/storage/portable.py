@@ -6,14 +6,25 @@ import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
-from akili_cli.adapters.storage.base import Params, Row
+from akili_cli.adapters.storage.base import Connection, Params, Row
 from akili_cli.domain.errors import AkiliError, StorageError
+
+T = TypeVar("T")
 
 SKIP_LOCKED = "FOR UPDATE SKIP LOCKED"
 MAX_SEARCH_WORDS = 64
 MAX_SEARCH_WORD_CHARS = 64
 
+_STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "a about all am an and any are as at be been but by can could did do does for from had has have how i if in"
+        " into is it its just me my no not of on or our s so some t than that the their them then there these they"
+        " this to up us was we were what when where which who why will with would you your",
+    )
+)
 _INT64 = 2**63
 _TOKENS = re.compile(
     r"""
@@ -27,19 +38,21 @@ _TOKENS = re.compile(
   | (?<![\w:]):(?P<name>[A-Za-z_]\w*)
   | (?P<skip>\{skip\})
   | (?P<percent>%)
+  | (?P<end>;)
     """,
     re.VERBOSE | re.DOTALL,
 )
 _TRANSACTION_WORDS = frozenset(
     ("abort", "begin", "commit", "end", "prepare", "release", "rollback", "savepoint", "start")
 )
+_NOTHING = re.compile(r"(?:\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
 _FIRST_WORD = re.compile(r"(?:\s|;|--[^\n]*\n|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
 
 
 @lru_cache(maxsize=1024)
 def sqlite_sql(sql: str) -> str:
     """Give the SQLite form of a portable statement; refuses one that would end the unit of work."""
-    _refuse_transaction_words(sql)
+    _refuse_escapes(sql)
     return _TOKENS.sub(lambda token: "" if token["skip"] else token[0], sql)
 
 
@@ -49,7 +62,7 @@ def postgres_sql(sql: str) -> str:
 
     Casts, strings, quoted names and comments keep their colons and braces.
     """
-    _refuse_transaction_words(sql)
+    _refuse_escapes(sql)
 
     def form(token: re.Match[str]) -> str:
         if token["name"]:
@@ -61,10 +74,14 @@ def postgres_sql(sql: str) -> str:
     return _TOKENS.sub(form, sql)
 
 
-def _refuse_transaction_words(sql: str) -> None:
+def _refuse_escapes(sql: str) -> None:
+    """Refuse what would leave the unit of work: a transaction word, or a second statement behind the first."""
     first = _FIRST_WORD.match(sql)
     if first and first[1].lower() in _TRANSACTION_WORDS:
         raise StorageError(f"{first[1].upper()} is not a store's business: the driver owns the transaction")
+    end = next((token.end() for token in _TOKENS.finditer(sql) if token["end"]), len(sql))
+    if not _NOTHING.fullmatch(sql, end):
+        raise StorageError("one statement at a time")
 
 
 def bind(params: Params | None) -> dict[str, object]:
@@ -97,9 +114,13 @@ def storable_text(text: str) -> str:
 
 
 def search_words(words: str) -> tuple[str, ...]:
-    """Give the words of a query as plain, distinct, lower-case tokens; operators and symbols are dropped."""
+    """Give the words of a query as plain, distinct, lower-case tokens.
+
+    Operators and symbols are dropped, and so are the English words that stand in every text.
+    """
     found = re.findall(r"[^\W_]+", storable_text(words[:10_000]).lower())
-    return tuple(dict.fromkeys(word[:MAX_SEARCH_WORD_CHARS] for word in found))[:MAX_SEARCH_WORDS]
+    kept = dict.fromkeys(word[:MAX_SEARCH_WORD_CHARS] for word in found if word not in _STOP_WORDS)
+    return tuple(kept)[:MAX_SEARCH_WORDS]
 
 
 Statement = Callable[[str, dict[str, object]], tuple[list[Row], int]]
@@ -126,11 +147,17 @@ class UnitOfWork:
         """Run one statement and give the number of rows it changed."""
         return self._statement(sql, params)[1]
 
-    def finish(self) -> None:
-        """End the work; raises the failure of a statement that the function swallowed."""
-        self._over = True
+    def call(self, fn: Callable[[Connection], T]) -> T:
+        """Run a function to its value; a failed statement that it swallowed is raised all the same."""
+        try:
+            value = fn(self)
+        except StopIteration as error:  # a future cannot carry one: whoever waits for it would hang
+            raise RuntimeError("the function raised StopIteration") from error
+        finally:
+            self._over = True
         if self._failure is not None:
             raise self._failure
+        return value
 
     def _statement(self, sql: str, params: Params | None) -> tuple[list[Row], int]:
         if self._over:

@@ -60,12 +60,13 @@ class History:
             if not store.is_owner(connection, self._org, user, key):
                 raise _unknown(conversation_id)
             rows = store.newest(connection, key, self._settings.max_history_messages)
-            return tuple(
+            messages = tuple(
                 Message("assistant" if row["role"] == "assistant" else "user", parse_blocks(str(row["blocks"])))
                 for row in rows
             )
+            return coherent(messages) or _one_long_turn(connection, key, messages)
 
-        return coherent(await self._db.read(work))
+        return await self._db.read(work)
 
     async def append(self, conversation_id: str, user: str, messages: Sequence[Message]) -> None:
         """Add messages in one transaction; long texts are cut to ``max_message_bytes``."""
@@ -80,7 +81,7 @@ class History:
 
         await self._db.write(work)
 
-    async def replace_result(self, conversation_id: str, tool_use_id: str, text: str, *, is_error: bool) -> None:
+    async def replace_result(self, conversation_id: str, tool_use_id: str, text: str, is_error: bool) -> None:
         """Write the real outcome over the newest result of a tool use, once its approval was decided.
 
         Whoever decides need not own the conversation. Raises ``NotFoundError`` when there is no such result.
@@ -152,6 +153,18 @@ def coherent(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(kept[start:])
 
 
+def _one_long_turn(connection: Connection, conversation_id: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Put the person's last words before the end of a turn that alone fills the window."""
+    if any(map(_is_plain, messages)):
+        return ()  # it is damaged, not long
+    for row in store.user_messages_back(connection, conversation_id):
+        asked = Message("user", parse_blocks(str(row["blocks"])))
+        if _is_plain(asked):
+            first = next((i for i, m in enumerate(messages) if i and m.role == "assistant"), len(messages))
+            return coherent((asked, *messages[first:])) or (asked,)
+    return ()
+
+
 def shorten(text: str, limit_bytes: int) -> str:
     """Give a text of at most ``limit_bytes`` of UTF-8, whole characters, with a marker when cut."""
     raw = text.encode("utf-8", "replace")
@@ -176,7 +189,7 @@ def parse_blocks(text: str) -> tuple[Block, ...]:
 def _as_dict(block: Block) -> dict[str, object]:
     match block:
         case TextBlock(text, untrusted):
-            return {"type": "text", "text": text} | ({"untrusted": untrusted} if untrusted is not None else {})
+            return {"type": "text", "text": text, "untrusted": untrusted}
         case ToolUseBlock(id_, name, arguments, raw):
             return {"type": "tool_use", "id": id_, "name": name, "arguments": arguments, "raw": raw}
         case ToolResultBlock(id_, text, is_error):

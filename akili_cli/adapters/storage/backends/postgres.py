@@ -145,7 +145,6 @@ class PostgresDatabase:
         from psycopg import IsolationLevel
 
         with (
-            _stop_iteration_kept_out(),
             _translated(self._dsn),
             self._pool.connection(POOL_TIMEOUT_S) as connection,
         ):
@@ -160,7 +159,6 @@ class PostgresDatabase:
         from psycopg import IsolationLevel
 
         with (
-            _stop_iteration_kept_out(),
             _translated(self._dsn),
             self._pool.connection(POOL_TIMEOUT_S) as connection,
         ):
@@ -177,19 +175,7 @@ class PostgresDatabase:
                 cursor.execute(postgres_sql(sql).encode(), params)
                 return (cursor.fetchall() if cursor.description else []), cursor.rowcount
 
-        unit = UnitOfWork(run)
-        value = fn(unit)
-        unit.finish()
-        return value
-
-
-@contextmanager
-def _stop_iteration_kept_out() -> Iterator[None]:
-    """A future cannot carry a StopIteration: whoever waits for it would hang."""
-    try:
-        yield
-    except StopIteration as error:
-        raise RuntimeError("the function raised StopIteration") from error
+        return UnitOfWork(run).call(fn)
 
 
 async def open_postgres(

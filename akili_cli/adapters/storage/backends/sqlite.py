@@ -26,14 +26,15 @@ from akili_cli.adapters.storage.migrations import (
     sqlite_migrations,
 )
 from akili_cli.adapters.storage.portable import UnitOfWork, search_words, sqlite_sql
-from akili_cli.domain.errors import AkiliError, ConflictError, StorageError
+from akili_cli.domain.errors import ConflictError, StorageError
 
 T = TypeVar("T")
 
 MAX_GROUP = 256
 READERS = 4
-WRITER_CACHE_KIB = 4096
 
+_READER_PRAGMAS = ("query_only=ON",)
+_WRITER_PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "synchronous=NORMAL", "cache_size=-4096")
 _TAKEN = (
     sqlite3.SQLITE_CONSTRAINT_UNIQUE,
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
@@ -83,15 +84,12 @@ class _Job(Generic[T]):
     def call(self, unit: UnitOfWork) -> None:
         """Run the function; whatever it raises is kept for its caller, so that the thread lives on."""
         try:
-            self.value = self.fn(unit)
-            unit.finish()
+            self.value = unit.call(self.fn)
         except BaseException as error:  # noqa: BLE001 - its caller gets it; the thread serves all others
             self.error = error
 
     def answer(self) -> None:
         """Tell the caller how it went."""
-        if isinstance(self.error, StopIteration):  # a future cannot carry one: its caller would hang
-            self.error = RuntimeError("the function raised StopIteration")
         if self.error is None:
             self.future.set_result(cast("T", self.value))
         else:
@@ -185,16 +183,14 @@ class SqliteDatabase:
         try:
             with _translated():
                 connection.execute("BEGIN")
-            value = fn(unit)
-            unit.finish()
-        except StopIteration as error:
-            raise RuntimeError("the function raised StopIteration") from error
-        else:
-            return value
+            return unit.call(fn)
         finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            self._idle_readers.put(connection)
+            try:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._idle_readers.put(connection)
+            except sqlite3.Error:
+                connection.close()
 
 
 class _Writer(threading.Thread):
@@ -239,10 +235,11 @@ class _Writer(threading.Thread):
                 self._apply(job)
             with _translated():
                 self._connection.execute("COMMIT")
-        except AkiliError as error:
+        except BaseException as error:  # noqa: BLE001 - the callers get it; the thread serves all others
             self._roll_back()
             for job in group:
-                job.error = job.error or error
+                if job.error is None:
+                    job.error = error
         for job in group:
             job.answer()
 
@@ -326,11 +323,12 @@ def _prepare_file(path: Path) -> None:
     """
     with suppress(FileExistsError):
         os.mknod(path, 0o600 | stat.S_IFREG)
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("it is not a regular file")
-    if mode & 0o077:
-        path.chmod(0o600)
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(FileNotFoundError):
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
 
 
 def _connect(path: Path, mode: str, busy_timeout_s: float) -> sqlite3.Connection:
@@ -341,12 +339,12 @@ def _connect(path: Path, mode: str, busy_timeout_s: float) -> sqlite3.Connection
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA foreign_keys=ON")
-    if mode == "ro":
-        connection.execute("PRAGMA query_only=ON")
-    else:
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
+    try:
+        for pragma in _READER_PRAGMAS if mode == "ro" else _WRITER_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
