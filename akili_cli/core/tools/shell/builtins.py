@@ -6,13 +6,17 @@ import re
 from collections.abc import Callable, Mapping
 
 from akili_cli.core.tools.shell.call import Call
+from akili_cli.core.tools.shell.ledger import Place
 from akili_cli.core.tools.shell.names import names
 from akili_cli.core.tools.shell.syntax import UnreadableError
 from akili_cli.core.tools.shell.words import literal
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _NAME_VALUE = re.compile(r"([A-Za-z_]\w*)(?:\+?=(.*))?", re.DOTALL | re.ASCII)
-_SET = re.compile(r"[-+][euxfCvnmb]+")
+_SET = re.compile(
+    r"(?:[-+][euxfCvnmb]+ ?|[-+][eux]*o (?:pipefail|errexit|nounset|xtrace|noglob|noclobber) ?)*(?:--(?: .*)?)?",
+    re.DOTALL,
+)
 _NUMERIC_TEST = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"})
 _SHOPT = frozenset({"nullglob", "failglob", "dotglob", "globstar", "nocaseglob", "-s", "-u", "-p", "-q"})
 
@@ -48,16 +52,9 @@ def _hash(call: Call) -> None:
 
 
 def _set(call: Call) -> None:
-    words = list(call.texts)
-    while words and words[0] != "--":
-        word = words.pop(0)
-        if word in ("-o", "+o") and words:
-            if words.pop(0) not in ("pipefail", "errexit", "nounset", "xtrace", "noglob", "noclobber"):
-                call.ledger.opaque("set changes how the shell reads commands")
-        elif (word.startswith(("-", "+")) and not _SET.fullmatch(word) and word not in ("-euo", "-eo", "-euxo")) or (
-            word in ("-euo", "-eo", "-euxo") and words and words.pop(0) != "pipefail"
-        ):
-            call.ledger.opaque("set changes how the shell reads commands")
+    text = " ".join(call.texts)
+    if not _SET.fullmatch(text):
+        call.ledger.opaque("set changes how the shell reads commands")
 
 
 def _shopt(call: Call) -> None:
@@ -99,7 +96,8 @@ def _trap(call: Call) -> None:
     tokens = [token for token in call.tokens if token.plain != "--"]
     if not tokens or tokens[0].plain in ("-", "", "-p", "-l"):
         return
-    call.reader.text(tokens[0], call.wrappers, call.place)
+    place = Place(call.place.dirs, known=call.place.known and not call.reader.moves)
+    call.reader.text(tokens[0], call.wrappers, place)
 
 
 def _printf(call: Call) -> None:

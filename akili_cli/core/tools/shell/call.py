@@ -12,7 +12,9 @@ Wrappers = tuple[str, ...]
 
 
 class Reader(Protocol):
-    """Reads further commands that a command holds."""
+    """Reads further commands that a command holds; ``moves`` when the line has a ``cd`` anywhere."""
+
+    moves: bool
 
     def run(self, tokens: tuple[Token, ...], wrappers: Wrappers, place: Place) -> None:
         """Read a command given as separate arguments."""

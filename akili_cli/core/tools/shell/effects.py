@@ -16,7 +16,7 @@ from akili_cli.core.tools.shell.languages import LANGUAGES
 from akili_cli.core.tools.shell.ledger import Ledger, Place
 from akili_cli.core.tools.shell.network import NETWORK
 from akili_cli.core.tools.shell.parse import Parser
-from akili_cli.core.tools.shell.programs import PROFILES, read_program
+from akili_cli.core.tools.shell.programs import IRREVERSIBLE, PROFILES, read_program
 from akili_cli.core.tools.shell.shells import SHELLS, read_shell
 from akili_cli.core.tools.shell.syntax import Assignment, Chain, Group, Redirect, Script, Simple, UnreadableError
 from akili_cli.core.tools.shell.variables import is_dangerous
@@ -67,6 +67,7 @@ class _Reading:
     functions: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     arithmetic: set[str] = field(default_factory=set)
+    moves: bool = False
     loops: int = 0
     count: int = 0
 
@@ -91,6 +92,9 @@ class _Reading:
         except RecursionError:
             problem = "cannot be parsed: nested too deep"
         self.arithmetic |= parser.arithmetic
+        self.moves = self.moves or any(
+            word.literal == "cd" for node in parser.found if isinstance(node, Simple) for word in node.words
+        )
         if problem:
             self.ledger.opaque(problem)
             self._salvage(parser.found, token.plain, wrappers, place)
@@ -145,11 +149,8 @@ class _Reading:
                 if len(pipeline) > 1:
                     self.place = start.or_else(self.place)
         if self.place != before:
-            self.place = before if chain.background else self._after(chain, before)
-
-    def _after(self, chain: Chain, before: Place) -> Place:
-        """After ``cd X;`` the shell is in X, or still where it was when X could not be entered."""
-        return self.place.or_else(before) if chain.pipelines else before
+            # after "cd X;" the shell is in X, or still where it was when X could not be entered
+            self.place = before if chain.background else self.place.or_else(before)
 
     def _node(self, node: Simple | Group, wrappers: Wrappers) -> None:
         self.count += 1
@@ -160,6 +161,21 @@ class _Reading:
         if isinstance(node, Simple):
             self._simple(node, wrappers)
             return
+        self._heading(node, wrappers)
+        before = self.place
+        repeated = node.kind in ("loop", "function")
+        if repeated and self.moves:  # a cd may come before the next round or call
+            self.place = Place(before.dirs, known=False)
+        self.loops += repeated
+        for script in node.scripts:
+            self._script(script, wrappers)
+        self.loops -= repeated
+        if node.kind == "subshell":
+            self.place = before
+        elif node.kind != "brace":
+            self.place = self.place.or_else(before)
+
+    def _heading(self, node: Group, wrappers: Wrappers) -> None:
         for word in node.words:
             self._substitutions(word.scripts, wrappers)
         if node.kind == "loop" and node.name:
@@ -170,15 +186,6 @@ class _Reading:
             self.functions.add(node.name)
         for redirect in node.redirects:
             self._redirect(redirect, wrappers)
-        before = self.place
-        self.loops += node.kind in ("loop", "function")
-        for script in node.scripts:
-            self._script(script, wrappers)
-        self.loops -= node.kind in ("loop", "function")
-        if node.kind == "subshell":
-            self.place = before
-        elif node.kind != "brace":
-            self.place = self.place.or_else(before)
 
     def _substitutions(self, scripts: Iterable[Script], wrappers: Wrappers) -> None:
         before = self.place
@@ -233,7 +240,7 @@ class _Reading:
             return
         program, file = self.ledger.program(name, place)
         target = Path(file).name if file else program
-        if program not in _KNOWN and target in _KNOWN:
+        if target in _KNOWN and program not in _KNOWN and not IRREVERSIBLE.fullmatch(program):
             program = target
         call = Call(program, tokens[1:], wrappers, place, self.ledger, self)
         try:

@@ -23,19 +23,22 @@ def read_find(call: Call) -> None:
     roots = roots or [literal(".")]
     call.touch("read", *roots)
     while tokens:
-        token = tokens.pop(0)
-        if token.text is None:
-            call.ledger.opaque(f"find with the computed argument {token.raw!r}")
-        elif token.text == "-delete":
-            call.touch("delete", *roots)
-        elif token.text in _WRITES:
-            call.touch("write", *tokens[:1])
-        elif token.text in _READS or token.text.startswith("-newer"):
-            call.touch("read", *tokens[:1])
-            if token.text == "-files0-from":
-                call.ledger.opaque("find takes its roots from a file")
-        elif token.text in _RUNS:
-            _action(call, _taken(tokens), roots)
+        _test_or_action(call, tokens.pop(0), tokens, roots)
+
+
+def _test_or_action(call: Call, token: Token, tokens: list[Token], roots: list[Token]) -> None:
+    if token.text is None:
+        call.ledger.opaque(f"find with the computed argument {token.raw!r}")
+    elif token.text == "-delete":
+        call.touch("delete", *roots)
+    elif token.text in _WRITES:
+        call.touch("write", *tokens[:1])
+    elif token.text in _READS or token.text.startswith("-newer"):
+        call.touch("read", *tokens[:1])
+        if token.text == "-files0-from":
+            call.ledger.opaque("find takes its roots from a file")
+    elif token.text in _RUNS:
+        _action(call, _taken(tokens), roots)
 
 
 def _taken(tokens: list[Token]) -> list[Token]:

@@ -86,7 +86,8 @@ def _listing(verb: str, rest: tuple[Token, ...]) -> bool:
             return words[:1] in (["--get"], ["--list"], ["-l"], ["--get-all"], ["get"], ["list"])
         case "reflog":
             return words in ([], ["show"])
-    return verb in ("ls-remote", "fsck")
+        case _:
+            return verb in ("ls-remote", "fsck")
 
 
 def _writes(call: Call, verb: str, where: Token) -> None:

@@ -82,7 +82,7 @@ class Ledger:
 
     def fixed(self, access: Access, *paths: str) -> None:
         """Note absolute paths a program is known to use."""
-        self._paths[access].extend(paths)
+        self._paths[access].extend(os.path.realpath(path) for path in paths)
 
     def touch(self, access: Access, token: Token, place: Place) -> None:
         """Note the path a token names; a computed one is opaque unless it is only read."""

@@ -101,7 +101,7 @@ class Lexer:
             raise UnreadableError("a here-document starts before a word of several lines")
         return Word(raw, tuple(parts)) if raw else None
 
-    def _part(self) -> Part | None:
+    def _part(self) -> Part | None:  # noqa: PLR0911 - one return a kind of part
         char = self.text[self.at]
         match char:
             case "'":

@@ -259,8 +259,14 @@ def _dns(call: Call) -> None:
     _targets(call, [*names[:1], *values], lambda c, token: _host(c, token, 53))
 
 
+_OPENSSL_TAKES = names(
+    "in out connect key cert CA CAfile CApath days keyout config passin passout servername port accept inkey pass subj "
+    "newkey engine provider proxy host extfile inform outform checkend sign verify signature rand writerand keyform "
+    "certform K iv purpose starttls dkey dcert chainCAfile"
+)
+
+
 def _openssl(call: Call) -> None:
-    takes = ["in", "out", "connect", "key", "cert", "CA", "CAfile", "CApath", "days", "keyout", "config", "passin", "passout", "servername", "port", "accept", "inkey", "pass", "subj", "newkey", "engine", "provider", "proxy", "host", "extfile", "inform", "outform", "checkend", "sign", "verify", "signature", "rand", "writerand", "keyform", "certform", "K", "iv", "purpose", "starttls", "dkey", "dcert", "chainCAfile"]  # fmt: skip
     values: dict[str, Token] = {}
     tokens = list(call.tokens)
     operands: list[Token] = []
@@ -268,10 +274,24 @@ def _openssl(call: Call) -> None:
         token = tokens.pop(0)
         name = (token.plain or "").lstrip("-")
         if (token.plain or "").startswith("-"):
-            if name in takes and tokens:
+            if name in _OPENSSL_TAKES and tokens:
                 values[name] = tokens.pop(0)
         else:
             operands.append(token)
+    _openssl_files(call, values)
+    verb = operands[0].plain if operands else None
+    if verb in ("s_client", "s_time"):
+        target = values.get("connect", operands[1] if len(operands) > 1 else Token("", None))
+        host, colon, port = (target.plain or "").rpartition(":")
+        name = host if colon else port
+        _host(call, Token(target.raw, name or None), port if colon else 443)
+    elif verb in ("s_server", "ocsp") or verb is None:
+        call.ledger.opaque("openssl in a mode that is not followed")
+    else:
+        call.touch("read", *operands[1:])
+
+
+def _openssl_files(call: Call, values: Mapping[str, Token]) -> None:
     if {"engine", "provider", "config", "proxy"} & values.keys():
         call.ledger.opaque("openssl with an option that loads code or changes whom it contacts")
     for name in ("in", "key", "cert", "CA", "CAfile", "CApath", "inkey", "extfile", "verify", "signature"):
@@ -280,15 +300,6 @@ def _openssl(call: Call) -> None:
     for name in ("out", "keyout", "writerand"):
         if name in values:
             call.touch("write", values[name])
-    verb = operands[0].plain if operands else None
-    if verb in ("s_client", "s_time"):
-        target = values.get("connect", operands[1] if len(operands) > 1 else Token("", None))
-        host, colon, port = (target.plain or "").rpartition(":")
-        _host(call, Token(target.raw, (host if colon else port) if target.plain else None), port if colon else 443)
-    elif verb in ("s_server", "ocsp") or verb is None:
-        call.ledger.opaque("openssl in a mode that is not followed")
-    else:
-        call.touch("read", *operands[1:])
 
 
 def _systemd(call: Call) -> None:

@@ -151,7 +151,7 @@ class Parser(Lexer):
             return group
         return self._simple()
 
-    def _compound(self, reserved: str) -> Group:
+    def _compound(self, reserved: str) -> Group:  # noqa: PLR0911 - one return a keyword
         match reserved:
             case "":
                 return self._subshell()
@@ -172,7 +172,8 @@ class Parser(Lexer):
                 return self._case()
             case "function":
                 return self._function_keyword()
-        raise UnreadableError(f"{reserved!r} stands where a command should")
+            case _:
+                raise UnreadableError(f"{reserved!r} stands where a command should")
 
     def _subshell(self) -> Group:
         if self.text.startswith("((", self.at):

@@ -116,7 +116,8 @@ PROFILES: Mapping[str, Profile] = {
     **_many("getconf", Profile("none", fixed=("/proc", "/sys"))),
     **_many("sysctl", Profile("none", takes="pr", fixed=("/proc/sys",), inputs=("p", "load"))),
     **_many("dpkg dpkg-query", Profile(takes="", fixed=("/var/lib/dpkg", "/etc/dpkg"))),
-    **_many("rpm", Profile(fixed=("/var/lib/rpm", "/usr/lib/sysimage/rpm", "/usr/lib/rpm"), refused=("E", "eval", "pipe"))),
+    **_many("rpm", Profile(fixed=("/var/lib/rpm", "/usr/lib/sysimage/rpm", "/usr/lib/rpm"),
+                          refused=("E", "eval", "pipe"))),
     **_many("apt apt-get apt-cache", Profile("none", takes="oct", refused=("o", "option", "c", "config-file"), fixed=(
             "/var/lib/apt", "/var/cache/apt", "/var/lib/dpkg", "/etc/apt", "/usr/lib/apt"))),
 }  # fmt: skip
@@ -130,14 +131,13 @@ IRREVERSIBLE = re.compile(
 _RUNNERS = names(
     "vi vim nvim vimdiff view ex ed red emacs nano pico joe mcedit rvim at batch parallel screen tmux byobu expect gdb "
     "lldb run-parts runuser pkexec setpriv capsh fakeroot proot bwrap firejail unbuffer rlwrap dbus-run-session "
-    "xvfb-run entr start-stop-daemon daemonize daemon prlimit numactl cgexec valgrind perf npx pipx uvx poetry pipenv "
-    "setarch linux32 linux64 i386 x86_64 choom eatmydata torify torsocks proxychains proxychains4 faketime catchsegv "
-    "newgrp sg sudoedit visudo vipw crontab-e dc tclsh wish cpulimit nsjail gosu su-exec tini dumb-init s6-setuidgid "
-    "chpst softlimit envdir setlock pip pip3 npm yarn pnpm gem cargo go snap flatpak dnf yum zypper pacman apk make-kpkg "
-    "inotifywait-exec incrond watchexec nodemon supervisorctl supervisord m4 cscope git-shell mosh-server doas-edit "
-    "aa-exec runcon setuidgid systemd-nspawn machinectl lxc lxc-attach lxc-exec virsh vagrant bpftrace bpftool rpmbuild "
-    "ld.so sshpass autossh hping3 tcpdump tshark zsoelim dlv pdb ionice-run eval-sh trickle unionfs pexec env-update "
-    "ltrace-run scriptlive scriptreplay-run busctl-call dialog whiptail mc ranger nnn vifm irb rlogin-sh pry"
+    "xvfb-run entr start-stop-daemon daemonize daemon prlimit numactl cgexec valgrind perf npx pipx uvx uv poetry "
+    "pipenv setarch linux32 linux64 i386 x86_64 choom eatmydata torify torsocks proxychains proxychains4 faketime "
+    "catchsegv newgrp sg sudoedit visudo vipw dc tclsh wish cpulimit nsjail gosu su-exec tini dumb-init s6-setuidgid "
+    "chpst softlimit envdir setlock pip pip3 npm yarn pnpm gem cargo go snap flatpak dnf yum zypper pacman apk "
+    "watchexec nodemon supervisorctl supervisord m4 git-shell mosh-server aa-exec runcon setuidgid systemd-nspawn lxc "
+    "lxc-attach virsh vagrant bpftrace rpmbuild sshpass autossh hping3 tcpdump tshark pdb trickle dialog whiptail mc "
+    "ranger nnn vifm irb pry"
 )
 _LOADER = re.compile(r"ld(?:-linux.*|-musl.*|-[\d.]+)?\.so(?:\.\d+)?")
 
@@ -189,6 +189,8 @@ def _options(call: Call, profile: Profile, args: Arguments) -> None:
 
 def _operands(call: Call, profile: Profile, args: Arguments) -> None:
     operands = list(args.operands)
+    if call.name in ("less", "more", "most", "pg") and any(token.raw.startswith("+") for token in operands):
+        call.ledger.opaque(f"{call.name} starts with a command of its own")
     if not args.has(*profile.instead):
         operands = operands[profile.skip :]
     match profile.operands:
@@ -196,6 +198,8 @@ def _operands(call: Call, profile: Profile, args: Arguments) -> None:
             call.touch(profile.operands, *operands)
         case "copy" | "move":
             _transfer(call, operands, args.of(_TARGET), moving=profile.operands == "move")
+        case _:
+            pass
     if profile.here and not operands:
         call.touch("read", literal("."))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from akili_cli.core.tools.shell.call import Call
 from akili_cli.core.tools.shell.names import names
-from akili_cli.core.tools.shell.options import OptionSpec, split
+from akili_cli.core.tools.shell.options import Arguments, OptionSpec, split
 from akili_cli.core.tools.shell.syntax import UnreadableError
 from akili_cli.core.tools.shell.words import Token, computed, literal
 
@@ -141,6 +141,17 @@ def unwrap_generic(call: Call) -> None:
         call.touch("write", token)
     for token in args.of(wrap.variables):
         _assign(call, token)
+    rest = _program(call, wrap, args)
+    if args.has(*wrap.idle) or not rest:
+        if args.has("s", "i", "shell", "login") and call.name in PRIVILEGED:
+            call.ledger.opaque(f"{call.name} starts a shell that reads its commands")
+        if call.name not in PRIVILEGED:
+            call.record()
+        return
+    call.reader.run(tuple(rest), call.inside, call.place)
+
+
+def _program(call: Call, wrap: Wrap, args: Arguments) -> list[Token]:
     rest = list(args.operands)
     if call.name == "env":
         rest = [*_split_string(args.of(("S", "split-string"))), *rest]
@@ -149,14 +160,7 @@ def unwrap_generic(call: Call) -> None:
         rest.pop(0)
     if any(token.plain is None for token in rest[: wrap.skip]):
         raise UnreadableError(f"{call.name} with a computed argument before the program")
-    rest = rest[wrap.skip :]
-    if args.has(*wrap.idle) or not rest:
-        if args.has("s", "i", "shell", "login") and call.name in PRIVILEGED:
-            call.ledger.opaque(f"{call.name} starts a shell that reads its commands")
-        if call.name not in PRIVILEGED:
-            call.record()
-        return
-    call.reader.run(tuple(rest), call.inside, call.place)
+    return rest[wrap.skip :]
 
 
 def _assign(call: Call, token: Token) -> bool:
