@@ -28,7 +28,7 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64")
 _ETC = (
     *("passwd", "group", "nsswitch.conf", "hosts", "host.conf", "gai.conf", "resolv.conf", "services", "protocols"),
     *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld.so.preload", "localtime", "timezone", "alternatives"),
-    *("ssl/certs", "ssl/openssl.cnf", "ca-certificates", "ca-certificates.conf", "os-release", "terminfo"),
+    *("ssl/certs", "ssl/openssl.cnf", "ca-certificates", "ca-certificates.conf", "os-release", "terminfo", "gitconfig"),
 )
 _DEVICES = (
     *((f"/dev/{name}", landlock.DEVICE) for name in ("null", "zero", "full")),
@@ -157,7 +157,7 @@ def _expanded(rules: Iterable[Rule], guarded: tuple[str, ...]) -> Iterator[Rule]
             yield rule
             continue
         try:
-            names = os.listdir(rule.path)
+            names = [child.name for child in Path(rule.path).iterdir()]
         except OSError:
             continue
         if len(names) > _MAX_SIBLINGS:

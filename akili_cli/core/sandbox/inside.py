@@ -9,6 +9,7 @@ import errno
 import os
 import resource
 import select
+import stat
 
 from akili_cli.core.sandbox import kernel, landlock, namespaces, privileges, seccomp, wire
 
@@ -82,6 +83,8 @@ def _steps(request: Request) -> list[tuple[str, Callable[[], None]]]:
         privileges.no_new_privileges()
         privileges.set_capabilities(kept, inheritable=True)
 
+    own_proc = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
+
     def read_search() -> None:
         if not privileges.holds(privileges.CAP_DAC_READ_SEARCH):
             raise OSError(errno.EPERM, "akili does not hold CAP_DAC_READ_SEARCH")
@@ -96,7 +99,7 @@ def _steps(request: Request) -> list[tuple[str, Callable[[], None]]]:
         ("landlock", landlock_rules),
         ("cwd", lambda: os.chdir(request["cwd"][0])),
         ("nobody", privileges.become_nobody),
-        ("process_count", namespaces.own_user_namespace),
+        ("process_count", lambda: namespaces.own_user_namespace(own_proc)),
         ("identity", identity),
         ("landlock", lambda: landlock.restrict(rulesets[0]) if rulesets else None),
         ("limits", lambda: _limit(request)),
@@ -152,6 +155,6 @@ def _program(name: bytes, path: bytes) -> bytes:
         return name
     for directory in path.split(b":"):
         candidate = directory + b"/" + name
-        if directory and os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
+        if directory and os.access(candidate, os.X_OK) and not stat.S_ISDIR(os.lstat(candidate).st_mode):
             return candidate
     return b"/nonexistent/" + name

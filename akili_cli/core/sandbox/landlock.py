@@ -73,10 +73,11 @@ def build(rules: Iterable[tuple[bytes, int, bool]], *, ports: Iterable[int] | No
             if error.errno in _ABSENT:
                 continue
             raise
+        allowed = rights & files
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            rights &= _FILE_RIGHTS
-        if rights & files:
-            rule = struct.pack("<Qi", rights & files, descriptor)
+            allowed &= _FILE_RIGHTS
+        if allowed:
+            rule = struct.pack("<Qi", allowed, descriptor)
             kernel.syscall(_ADD, ruleset, _RULE_PATH, rule, 0, what="landlock_add_rule")
         os.close(descriptor)
     for port in ports or () if tcp else ():

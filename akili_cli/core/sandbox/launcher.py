@@ -12,9 +12,9 @@ import select
 import sys
 import time
 
-sys.path.append(os.path.abspath(__file__ + "/../../../.."))  # -I and -S leave only the standard library
+sys.path.append(__file__.removesuffix("/akili_cli/core/sandbox/launcher.py"))  # -I -S leave only the stdlib
 
-from akili_cli.core.sandbox import inside, kernel, namespaces, privileges, tree, wire  # noqa: E402 - path first
+from akili_cli.core.sandbox import inside, kernel, namespaces, privileges, tree, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _enter(request: Request, failed: Request) -> None:
             continue
         try:
             if flags == namespaces.NEWUSER:
-                namespaces.own_user_namespace()
+                namespaces.own_user_namespace(os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY))
             else:
                 kernel.unshare(flags)
         except OSError as error:

@@ -20,12 +20,15 @@ _MOUNT_SETATTR = 442
 _AT_RECURSIVE = 0x8000
 
 
-def own_user_namespace() -> None:
-    """Enter a user namespace that maps only this uid and gid, to themselves. Raises ``OSError``."""
+def own_user_namespace(own_proc: int) -> None:
+    """Enter a user namespace that maps only this uid and gid, to themselves. Raises ``OSError``.
+
+    ``own_proc`` is a descriptor of /proc/self from before any mount was made read-only.
+    """
     uid, gid = os.geteuid(), os.getegid()  # afterwards both read as 65534
     kernel.unshare(NEWUSER)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY)
+        descriptor = os.open(name, os.O_WRONLY, dir_fd=own_proc)
         try:
             os.write(descriptor, text.encode())
         finally:
@@ -38,7 +41,7 @@ def _set_attributes(path: bytes, *, add: int, remove: int = 0, flags: int = 0) -
 
 
 def private_mounts(writable: Sequence[bytes], covered: Sequence[bytes]) -> None:
-    """Leave the host's mounts for a copy; make everything read-only but ``writable``, and hide what lies under ``covered``.
+    """Leave the host's mounts for a copy; make all but ``writable`` read-only; hide what is below ``covered``.
 
     This holds where Landlock is blind: changes of mode, owner and time need a writable mount. A covered
     directory looks empty except for the way to writable paths below it; a covered file reads as empty.
@@ -65,12 +68,12 @@ def _is_read_only(path: bytes) -> bool:
 
 
 def _cover(path: bytes, ways: list[bytes]) -> None:
-    if not stat.S_ISDIR(os.stat(path).st_mode):
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
         kernel.mount(b"/dev/null", path, None, _BIND)
         return
     kernel.mount(b"tmpfs", path, b"tmpfs", _NOSUID | _NODEV, b"mode=0711,size=1m,nr_inodes=1k")
     for way in ways:
-        os.makedirs(way, mode=0o755, exist_ok=True)
+        os.makedirs(way, mode=0o755, exist_ok=True)  # noqa: PTH103 - pathlib would cost 5 ms at start
     _set_attributes(path, add=_RDONLY)
 
 

@@ -117,7 +117,7 @@ def _clear(top: int) -> None:
             os.chmod(name, _OWN_ALL, dir_fd=top)
             child = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
             try:
-                for inner in os.listdir(child):
+                for inner in os.listdir(child):  # noqa: PTH208 - a descriptor, not a path
                     if _is_directory(inner, child):
                         os.chmod(inner, _OWN_ALL, dir_fd=child)
                         os.rename(inner, f"{_PREFIX}{moved}-{secrets.token_hex(8)}", src_dir_fd=child, dst_dir_fd=top)

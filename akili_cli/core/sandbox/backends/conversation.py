@@ -122,19 +122,7 @@ async def converse(
         out, out_end = _pipe(stack, owner)
         err, err_end = _pipe(stack, owner)
         source, feed = _source(stack, stdin, owner)
-        try:
-            process = subprocess.Popen(
-                _command(theirs.fileno()),
-                stdin=source,
-                stdout=out_end,
-                stderr=err_end,
-                env=_ENVIRONMENT,
-                cwd="/",
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise SandboxError(f"the sandbox launcher cannot be started: {error}") from error
+        process = _launch(theirs, (source, out_end, err_end))
         stack.pop_all()
     for end in (source, out_end, err_end):
         os.close(end)
@@ -163,6 +151,23 @@ async def converse(
         fields = {}
     kept = tuple(output.kept for output in outputs)
     return Outcome(fields, kept[0].content(), kept[1].content(), any(stream.truncated for stream in kept))
+
+
+def _launch(control: socket.socket, streams: tuple[int, int, int]) -> subprocess.Popen[bytes]:
+    stdin, stdout, stderr = streams
+    try:
+        return subprocess.Popen(
+            _command(control.fileno()),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=_ENVIRONMENT,
+            cwd="/",
+            pass_fds=(control.fileno(),),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SandboxError(f"the sandbox launcher cannot be started: {error}") from error
 
 
 def _command(control: int) -> list[str]:
@@ -215,19 +220,8 @@ def ask(request: Mapping[str, Sequence[bytes]]) -> Mapping[str, Sequence[bytes]]
     Raises ``SandboxError`` when the launcher does not start or does not answer.
     """
     ours, theirs = socket.socketpair()
-    with (
-        ours,
-        subprocess.Popen(
-            _command(theirs.fileno()),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=_ENVIRONMENT,
-            cwd="/",
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
-        ) as process,
-    ):
+    with ours, theirs, Path(os.devnull).open("r+b") as null:
+        process = _launch(theirs, (null.fileno(),) * 3)
         theirs.close()
         ours.settimeout(2 * _GRACE_S)
         reply = bytearray()

@@ -80,9 +80,7 @@ class ProcessSandbox:
     async def _run(
         self, request: ExecRequest, permit: Permit, probe: Probe, scratch: Scratch, timeout_s: float
     ) -> ExecResult:
-        cwd = str(scratch.path) if request.cwd is None else os.path.realpath(request.cwd)
-        if not Path(cwd).is_dir():
-            raise SandboxError(f"the working directory {cwd} does not exist")
+        cwd = str(scratch.path) if request.cwd is None else _directory(request.cwd)
         mounts = probe.works("mount_namespace")
         grants = grants_for(permit.effects, permit.protected, scratch=str(scratch.path), cwd=cwd, mounts=mounts)
         active = self._active(probe, grants)
@@ -247,6 +245,13 @@ _NOTES = {
     "memory": "\nakili: ended, the command and its children held more than {} MB of memory\n",
     "lost": "\nakili: ended, the first process inside was killed\n",
 }
+
+
+def _directory(path: str) -> str:
+    resolved = os.path.realpath(path)
+    if not Path(resolved).is_dir():
+        raise SandboxError(f"the working directory {path} does not exist")
+    return resolved
 
 
 def _encoded(texts: Iterable[str]) -> list[bytes]:
