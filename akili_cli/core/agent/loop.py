@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 from akili_cli.adapters.llm.base import estimate_tokens
@@ -25,6 +26,7 @@ from akili_cli.domain.messages import (
     ModelRequest,
     TextBlock,
     TextDelta,
+    ToolResultBlock,
     ToolUseBlock,
 )
 from akili_cli.domain.ports import Knowledge
@@ -49,7 +51,11 @@ class _State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentLoop:
-    """Runs one message to its end. ``context_tokens`` is the model's window."""
+    """Runs one message to its end.
+
+    ``context_tokens`` is the model's window, ``max_tokens`` the longest answer, ``timeout_s`` the longest wait for
+    the next piece of it.
+    """
 
     model: Model
     pipeline: Pipeline
@@ -57,6 +63,8 @@ class AgentLoop:
     knowledge: Knowledge
     settings: AgentSettings
     context_tokens: int
+    max_tokens: int
+    timeout_s: float
 
     async def run(
         self,
@@ -65,8 +73,9 @@ class AgentLoop:
         *,
         attachments: tuple[TextBlock, ...] = (),
         emit: Emit = silent,
+        timeout_s: float | None = None,
     ) -> RunReport:
-        """Answer a message.
+        """Answer a message, within ``timeout_s`` seconds if given.
 
         1. Load the conversation (``NotFoundError`` for one that is not this user's). 2. Ask the model, within
         the budget. 3. Play its calls through the pipeline. 4. Repeat until it answers, must wait for a human,
@@ -81,9 +90,17 @@ class AgentLoop:
         spending = Spending(self.model, self.pipeline.ledger, run, self.settings)
         system = system_prompt(run, await self.knowledge.relevant(message, run))
         try:
-            ended = await self._until_answered(state, system, spending, emit)
-        finally:
-            await self._store(state)
+            async with asyncio.timeout(timeout_s):
+                ended = await self._until_answered(state, system, spending, emit)
+        except TimeoutError:
+            state.error = f"the run took longer than {timeout_s:g} s"
+            ended = Status.TIMEOUT
+        except asyncio.CancelledError:
+            state.error = "the run was interrupted"
+            await asyncio.shield(self._store(state))
+            emit(Event("run.finished", self._report(state, spending, Status.INTERRUPTED).as_dict()))
+            raise
+        await self._store(state)
         report = self._report(state, spending, ended)
         emit(Event("run.finished", report.as_dict()))
         return report
@@ -147,7 +164,8 @@ class AgentLoop:
         return None
 
     async def _ask(self, state: _State, system: str, spending: Spending, emit: Emit) -> Completion:
-        base = ModelRequest(system, (), self.pipeline.tools.specs())
+        tools = self.pipeline.tools.specs()
+        base = ModelRequest(system, (), tools, max_tokens=self.max_tokens, timeout_s=self.timeout_s)
         fixed = estimate_tokens(base) + base.max_tokens
         messages = fit(tuple(state.messages), self.context_tokens - fixed)
         request = replace(base, messages=messages)
@@ -188,7 +206,7 @@ class AgentLoop:
         return await self.history.load(run.conversation_id, run.principal.user)
 
     async def _store(self, state: _State) -> None:
-        new = tuple(state.messages[state.kept :])
+        new = _answered(state.messages[state.kept :])
         if self.history is not None and state.run.conversation_id is not None and new:
             redacted = tuple(_redacted(message, self.pipeline) for message in new)
             await self.history.append(state.run.conversation_id, state.run.principal.user, redacted)
@@ -227,6 +245,17 @@ class AgentLoop:
 def _emit_text(emit: Emit, text: str) -> None:
     if text:
         emit(Event("text", {"text": text}))
+
+
+def _answered(messages: list[Message]) -> tuple[Message, ...]:
+    """Leave no tool use without a result behind: a run may end in the middle of a turn."""
+    if not messages or messages[-1].role != "assistant":
+        return tuple(messages)
+    open_uses = [block for block in messages[-1].blocks if isinstance(block, ToolUseBlock)]
+    if not open_uses:
+        return tuple(messages)
+    results = tuple(ToolResultBlock(use.id, "Interrupted: the run ended first", is_error=True) for use in open_uses)
+    return (*messages, Message("user", results))
 
 
 def _with_untrusted(run: Run, attachments: tuple[TextBlock, ...]) -> Run:

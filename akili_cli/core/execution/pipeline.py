@@ -29,6 +29,7 @@ from akili_cli.domain.errors import (
     InvalidArgumentsError,
     RefusedError,
 )
+from akili_cli.domain.risk import Risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,14 @@ class Pipeline:
         effects = prepared.effects
         reaches = any(not host.startswith("unix:") for host in effects.hosts)
         return prepared.decision.verdict is Verdict.ALLOW and not effects.changes and not reaches
+
+    def may_play(self, run: Run) -> bool:
+        """Tell whether the runbook named by ``run.skill`` is open to this principal."""
+        action = Action("", "", Risk.LOW, True, Effects(), run, self.role_of(run.principal))
+        return not any(
+            rule.verdict is Verdict.DENY and (rule.match.skills or rule.match.unless_skills is not None)
+            for rule in self.rules.matching(action)
+        )
 
     async def reject(self, call: ToolCall, run: Run, why: str) -> StepResult:
         """Record a call that could not even be read, and answer it."""

@@ -1,0 +1,245 @@
+"""Opens a workspace and wires one process: the only place that chooses concrete classes."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from akili_cli.adapters.llm.open import DEFAULT_CONTEXT_TOKENS, OpenedModels, open_models
+from akili_cli.adapters.llm.providers.builtin import BuiltinModel
+from akili_cli.adapters.storage.base import Database
+from akili_cli.adapters.telemetry.redact import Redactor
+from akili_cli.bootstrap.knowledge import RunbookKnowledge
+from akili_cli.bootstrap.policy import build_rules, role_finder, tool_roots
+from akili_cli.bootstrap.secrets import SecretResolver
+from akili_cli.bootstrap.tools import build_tools
+from akili_cli.config.load import Loaded, load_settings
+from akili_cli.config.paths import Workspace, home_of, open_workspace, protected_roots
+from akili_cli.core.agent.history import History
+from akili_cli.core.agent.loop import AgentLoop
+from akili_cli.core.approvals.model import Asker
+from akili_cli.core.approvals.queue import ApprovalQueue, Place
+from akili_cli.core.audit.chain import load_or_create_key
+from akili_cli.core.audit.log import open_audit_log
+from akili_cli.core.budget.ledger import Ledger
+from akili_cli.core.execution.cache import ResultCache
+from akili_cli.core.execution.pipeline import Pipeline
+from akili_cli.core.sandbox.backends.process import ProcessSandbox
+from akili_cli.core.sandbox.base import Sandbox
+from akili_cli.domain.clock import Clock, SystemClock
+from akili_cli.domain.messages import Model
+from akili_cli.domain.ports import NoKnowledge
+from akili_cli.features.runbooks.service import RunbookService
+
+DEFAULT_MAX_TOKENS = 4096
+DEFAULT_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a process was started with."""
+
+    env: Mapping[str, str]
+    cwd: Path
+    config_path: str | None = None
+    overrides: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """An open workspace: enough to read and to keep books, not enough to run anything."""
+
+    start: Start
+    workspace: Workspace
+    home: Path
+    loaded: Loaded
+    db: Database
+    clock: Clock
+    redactor: Redactor
+    org: str
+
+
+@dataclass(slots=True, kw_only=True)
+class App:
+    """Everything one process needs to take a message or a call."""
+
+    state: State
+    pipeline: Pipeline
+    approvals: ApprovalQueue
+    sandbox: Sandbox
+    history: History | None
+    runbooks: RunbookService
+    protected: tuple[str, ...]
+    notices: list[str] = field(default_factory=list)
+    _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def loop(self, *, runbook: str | None = None, inputs: Mapping[str, object] | None = None) -> AgentLoop:
+        """Give the agent loop; with ``runbook`` it plays exactly that one and asks no model.
+
+        Raises ``ConfigError`` for a provider that cannot be used and ``NotFoundError`` for a runbook.
+        """
+        settings = self.state.loaded.settings
+        limits: OpenedModels | None = None
+        if runbook is not None:
+            model: Model = BuiltinModel(self.runbooks.pinned(runbook, inputs or {}))
+        else:
+            builtin = BuiltinModel(self.runbooks.choose)
+            secrets = SecretResolver(self.state.start.env)
+            opened = open_models(
+                settings.providers,
+                env=self.state.start.env,
+                builtin=builtin,
+                resolve=secrets.resolve,
+                register_secret=self.state.redactor.register,
+                clock=self.state.clock,
+            )
+            model, limits = opened.model, opened
+            self.notices.extend(opened.warnings)
+            if model is builtin:
+                self.notices.append("no model is configured: the built-in runbooks answer")
+        self._opened.push_async_callback(model.close)
+        uses_model = not isinstance(model, BuiltinModel)
+        return AgentLoop(
+            model=model,
+            pipeline=self.pipeline,
+            history=self.history if runbook is None else None,
+            knowledge=RunbookKnowledge(self.runbooks, settings.runbooks, self.pipeline)
+            if uses_model
+            else NoKnowledge(),
+            settings=settings.agent,
+            context_tokens=limits.context_tokens if limits else DEFAULT_CONTEXT_TOKENS,
+            max_tokens=limits.max_tokens if limits else DEFAULT_MAX_TOKENS,
+            timeout_s=limits.timeout_s if limits else DEFAULT_TIMEOUT_S,
+        )
+
+
+@asynccontextmanager
+async def open_state(start: Start) -> AsyncIterator[State]:
+    """Open workspace, configuration and database; raises ``WorkspaceError``, ``ConfigError``, ``StorageError``."""
+    workspace = open_workspace(start.env)
+    home = home_of(start.env)
+    loaded = load_settings(
+        start.env,
+        config_path=start.config_path,
+        overrides=start.overrides,
+        cwd=start.cwd,
+        workspace=workspace,
+    )
+    redactor = Redactor()
+    storage = loaded.settings.storage
+    db = await _open_database(storage, workspace, SecretResolver(start.env), redactor)
+    try:
+        yield State(
+            start=start,
+            workspace=workspace,
+            home=home,
+            loaded=loaded,
+            db=db,
+            clock=SystemClock(),
+            redactor=redactor,
+            org=storage.postgres.default_org_name if storage.driver == "postgres" else "default",
+        )
+    finally:
+        await db.close()
+
+
+async def _open_database(
+    storage: Any,  # noqa: ANN401  # StorageSettings; importing it here would cost every reader
+    workspace: Workspace,
+    secrets: SecretResolver,
+    redactor: Redactor,
+) -> Database:
+    if storage.driver == "postgres":
+        from akili_cli.adapters.storage.backends.postgres import open_postgres
+
+        limits = storage.postgres
+        dsn = (
+            secrets.resolve(limits.dsn)
+            if "://" in limits.dsn and limits.dsn.startswith(("env:", "file:"))
+            else limits.dsn
+        )
+        redactor.register(dsn, "database dsn")
+        return await open_postgres(
+            dsn,
+            max_open=limits.max_open_conns,
+            min_idle=limits.max_idle_conns,
+            lifetime_s=limits.conn_max_lifetime_s,
+        )
+    from akili_cli.adapters.storage.backends.sqlite import open_sqlite
+
+    return await open_sqlite(Path(storage.sqlite.path).expanduser() if storage.sqlite.path else workspace.db)
+
+
+def open_ledger(state: State) -> Ledger:
+    """Give the books of the state's organisation."""
+    return Ledger(state.db, state.org, state.loaded.settings.budget, state.clock)
+
+
+def open_runbooks(state: State) -> RunbookService:
+    """Give the runbooks: the workspace's own first, then configured directories, then those that ship."""
+    from akili_cli.features.runbooks.shipped import shipped_runbooks_dir
+
+    configured = [state.start.cwd / directory for directory in state.loaded.settings.runbooks.directories]
+    return RunbookService(state.db, (state.workspace.runbooks_dir, *configured, shipped_runbooks_dir()))
+
+
+def open_sandbox(state: State) -> ProcessSandbox:
+    """Give the sandbox; scratch directories lie outside the workspace, which no command may see."""
+    return ProcessSandbox(state.loaded.settings.sandbox, Path(tempfile.gettempdir()), state.clock)
+
+
+@asynccontextmanager
+async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator[App]:
+    """Wire the pipeline over an open state; raises ``ConfigError`` and ``AuditError``."""
+    settings = state.loaded.settings
+    files = state.loaded.files
+    protected = protected_roots(state.workspace, state.home, files)
+    rules = build_rules(state.loaded, cwd=state.start.cwd, home=state.home, protected=protected)
+    async with AsyncExitStack() as stack:
+        sandbox = open_sandbox(state)
+        stack.push_async_callback(sandbox.close)
+        key = load_or_create_key(state.workspace.audit_key)
+        audit = await open_audit_log(state.db, state.workspace.audit_dir, key, state.clock, state.redactor, state.org)
+        stack.push_async_callback(audit.close)
+        approvals = ApprovalQueue(
+            state.db,
+            settings.approval,
+            state.clock,
+            org=state.org,
+            place=Place(platform.node(), str(state.start.cwd)),
+            protected=protected,
+            asker=asker,
+        )
+        pipeline = Pipeline(
+            tools=build_tools(
+                settings,
+                tool_roots(state.loaded, cwd=state.start.cwd, home=state.home),
+                sandbox,
+                home=str(state.home),
+                cwd=str(state.start.cwd),
+            ),
+            rules=rules,
+            role_of=role_finder(state.loaded),
+            approvals=approvals,
+            cache=ResultCache(state.clock),
+            ledger=open_ledger(state),
+            audit=audit,
+            redactor=state.redactor,
+            clock=state.clock,
+        )
+        history = History(state.db, state.org, state.clock, settings.memory) if settings.memory.enabled else None
+        yield App(
+            state=state,
+            pipeline=pipeline,
+            approvals=approvals,
+            sandbox=sandbox,
+            history=history,
+            runbooks=open_runbooks(state),
+            protected=protected,
+            _opened=stack,
+        )

@@ -1,0 +1,32 @@
+"""Builds the built-in tools; the table is the list of all there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from akili_cli.config.settings import Settings
+from akili_cli.core.policy.compile import ToolRoots
+from akili_cli.core.sandbox.base import Sandbox
+from akili_cli.core.tools.builtin.file_read import FileRead
+from akili_cli.core.tools.builtin.file_write import FileWrite
+from akili_cli.core.tools.builtin.git_read import GitRead
+from akili_cli.core.tools.builtin.shell_exec import ShellExec
+from akili_cli.core.tools.builtin.web_fetch import WebFetch
+from akili_cli.core.tools.settings import FileToolSettings
+from akili_cli.core.tools.toolbox import ToolBox
+
+TOOL_NAMES = tuple(tool.name for tool in (ShellExec, FileRead, FileWrite, GitRead, WebFetch))
+
+
+def build_tools(settings: Settings, roots: ToolRoots, sandbox: Sandbox, *, home: str, cwd: str) -> ToolBox:
+    """Give every tool, wired; allowed paths come resolved."""
+    files = FileToolSettings(allowed_paths=roots.files, max_file_size_bytes=settings.tools.file.max_file_size_bytes)
+    return ToolBox(
+        (
+            ShellExec(sandbox, roots.files, settings.sandbox.max_execution_seconds, Path(home)),
+            FileRead(files, home=home, cwd=cwd),
+            FileWrite(files, home=home, cwd=cwd),
+            GitRead(sandbox, home=home, cwd=cwd),
+            WebFetch(settings.tools.web),
+        )
+    )

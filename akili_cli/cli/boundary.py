@@ -1,0 +1,118 @@
+"""Between the shell and the code: one event loop, signals, and every error turned into words and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from akili_cli import __version__
+from akili_cli.cli import render
+from akili_cli.domain.errors import AkiliError
+
+T = TypeVar("T")
+USAGE, BUG, INTERRUPTED, TERMINATED, BROKEN_PIPE = 64, 70, 130, 143, 141
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def run_command_line(arguments: list[str]) -> int:
+    """Parse, run, and give the exit code; never a traceback for anything but a bug, and then in a file."""
+    from akili_cli.cli.main import app
+
+    try:
+        code = typer.main.get_command(app)(arguments, prog_name="akili", standalone_mode=False)
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001  # the one place where everything ends
+        code = _exit_code(error)
+    return code if isinstance(code, int) else 0
+
+
+def _exit_code(error: BaseException) -> int:
+    match error:
+        case typer.Exit():
+            return error.exit_code
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else 1
+        case KeyboardInterrupt() | typer.Abort():
+            render.talk("interrupted")
+            return INTERRUPTED
+        case Terminated():
+            render.talk("terminated")
+            return TERMINATED
+        case BrokenPipeError():
+            return _broken_pipe()
+        case AkiliError():
+            fatal(error)
+            return error.exit_code
+        case typer.TyperException():
+            render.talk(f"usage: {error.format_message()}", "red")
+            render.talk("try: akili --help")
+            return USAGE
+        case _:
+            return _bug(error)
+
+
+def fatal(error: AkiliError) -> None:
+    """Say what went wrong and what to do."""
+    render.talk(f"fatal: {error}", "red")
+    if error.hint:
+        render.talk(f"hint: {error.hint}")
+
+
+def _broken_pipe() -> int:
+    """Whoever read the answer is gone: say nothing, and keep the interpreter from trying again."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return BROKEN_PIPE
+
+
+def _bug(error: BaseException) -> int:
+    from akili_cli.adapters.telemetry.redact import Redactor
+
+    report = "".join(traceback.format_exception(error))
+    head = f"akili {__version__}, Python {platform.python_version()}, {platform.platform()}\n\n"
+    descriptor, name = tempfile.mkstemp(prefix="akili-crash-", suffix=".log")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(Redactor().text(head + report))
+    render.talk(f"bug: {type(error).__name__}: this should not have happened", "red")
+    render.talk(f"a report was written to {Path(name)}; it holds no secrets that akili knows of")
+    return BUG
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine. Ctrl-C and SIGTERM cancel it, so that every clean-up runs before the exit."""
+    return asyncio.run(_signalled(coroutine))
+
+
+async def _signalled(coroutine: Coroutine[Any, Any, T]) -> T:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(coroutine)
+    arrived: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        arrived.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not arrived:
+            raise
+        raise (KeyboardInterrupt if arrived[0] is signal.SIGINT else Terminated) from None
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

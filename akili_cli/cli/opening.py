@@ -1,0 +1,80 @@
+"""Opens the application for a command, as the person at this terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from akili_cli.bootstrap.app import App, Start, State, open_app, open_state
+from akili_cli.bootstrap.policy import build_rules
+from akili_cli.cli import options, render
+from akili_cli.config.load import Loaded, load_settings
+from akili_cli.config.paths import home_of, open_workspace, protected_roots
+from akili_cli.core.approvals.model import Asker
+from akili_cli.core.policy.engine import RuleSet
+from akili_cli.domain.calls import Principal, Source
+from akili_cli.domain.errors import WorkspaceError
+
+
+def principal(source: Source = Source.CLI) -> Principal:
+    """Give whoever sits at this terminal: ``AKILI_CLI_USER``, or ``cli-user``."""
+    return Principal(os.environ.get("AKILI_CLI_USER") or "cli-user", source)
+
+
+def start(overrides: dict[str, object] | None = None) -> Start:
+    """Collect what this process was started with."""
+    try:
+        cwd = Path.cwd()
+    except FileNotFoundError as error:
+        raise WorkspaceError("the current directory no longer exists", hint="cd somewhere else") from error
+    return Start(env=dict(os.environ), cwd=cwd, config_path=options.given.config, overrides=overrides or {})
+
+
+@asynccontextmanager
+async def opened_state() -> AsyncIterator[State]:
+    """Open the workspace for reading and bookkeeping; no tool can run."""
+    async with open_state(start()) as state:
+        _warn(state)
+        yield state
+
+
+@asynccontextmanager
+async def opened_app(asker: Asker | None = None, overrides: dict[str, object] | None = None) -> AsyncIterator[App]:
+    """Open everything that a call needs."""
+    async with open_state(start(overrides)) as state:
+        _warn(state)
+        async with open_app(state, asker=asker) as app:
+            yield app
+
+
+def loaded_settings() -> Loaded:
+    """Load the configuration alone."""
+    began = start()
+    return load_settings(
+        began.env,
+        config_path=began.config_path,
+        overrides=began.overrides,
+        cwd=began.cwd,
+        workspace=open_workspace(began.env),
+    )
+
+
+def checked_rules() -> tuple[Loaded, RuleSet]:
+    """Load the configuration and compile its policy, without opening the database."""
+    began, loaded = start(), loaded_settings()
+    workspace, home = open_workspace(began.env), home_of(began.env)
+    protected = protected_roots(workspace, home, loaded.files)
+    return loaded, build_rules(loaded, cwd=began.cwd, home=home, protected=protected)
+
+
+def rules_of(state: State) -> RuleSet:
+    """Compile the policy of an open state."""
+    protected = protected_roots(state.workspace, state.home, state.loaded.files)
+    return build_rules(state.loaded, cwd=state.start.cwd, home=state.home, protected=protected)
+
+
+def _warn(state: State) -> None:
+    for warning in state.loaded.warnings:
+        render.talk(f"warning: {warning}", "yellow")

@@ -1,0 +1,111 @@
+"""``akili query``: one question, one answer, an exit code that scripts can trust."""
+
+from __future__ import annotations
+
+import select
+import sys
+from pathlib import Path
+
+import typer
+
+from akili_cli.cli import render
+from akili_cli.cli.boundary import run as run_coroutine
+from akili_cli.core.agent.report import DETAILED_EXIT_CODES, EXIT_CODES
+from akili_cli.domain.errors import UsageError
+
+app = typer.Typer(rich_markup_mode=None)
+MAX_ATTACHED_BYTES = 1_048_576
+SILENT_STDIN_S = 5.0
+
+
+@app.command(
+    help="Ask one question and print the answer.\n\nPiped input is attached as untrusted context; -m - reads the "
+    "question itself from it. Exit code: 0 done, 1 failed, 2 refused or waiting for approval, 130 interrupted."
+)
+def query(
+    message: str = typer.Option(..., "--message", "-m", help="What to ask; - reads it from standard input."),
+    file: list[Path] = typer.Option([], "--file", "-f", help="Attach a file as untrusted context; repeatable."),
+    conversation_id: str | None = typer.Option(None, "--conversation-id", help="Go on with this conversation."),
+    go_on: bool = typer.Option(False, "--continue", help="Go on with the latest conversation."),
+    stream: bool = typer.Option(False, "--stream", help="Print the answer as it arrives."),
+    autonomous: bool = typer.Option(False, "--autonomous", help="No approvals, if the role may; critical still asks."),
+    read_only: bool = typer.Option(False, "--read-only", help="Refuse everything that changes anything."),
+    max_cost: float | None = typer.Option(None, "--max-cost", help="Stop before this run costs more (USD)."),
+    max_steps: int | None = typer.Option(None, "--max-steps", help="Tool calls this run may make."),
+    timeout: float = typer.Option(300.0, "--timeout", help="Seconds until the run is ended."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    as_jsonl: bool = typer.Option(False, "--jsonl", help="Print one JSON event a line, as it happens."),
+    detailed: bool = typer.Option(
+        False, "--detailed-exitcode", help="10 approval, 11 denied, 12 budget, 13 timeout instead of 2 and 1."
+    ),
+) -> None:
+    """Ask, print, exit."""
+    from akili_cli.cli.asking import Question, ask
+
+    if as_json and as_jsonl:
+        raise UsageError("--json and --jsonl exclude each other")
+    if go_on and conversation_id is not None:
+        raise UsageError("--continue and --conversation-id exclude each other")
+    if not timeout > 0 or timeout > 86_400:
+        raise UsageError("--timeout must be more than 0 and at most 86400 seconds")
+    if max_cost is not None and not 0 < max_cost < 1e9:
+        raise UsageError("--max-cost must be more than 0")
+    if max_steps is not None and not 1 <= max_steps <= 10_000:
+        raise UsageError("--max-steps must be between 1 and 10000")
+    piped = _piped_input(timeout if message == "-" else SILENT_STDIN_S)
+    if message == "-":
+        if piped is None:
+            raise UsageError("-m - reads the message from standard input, and nothing was piped in")
+        message, piped = piped, None
+    if not message.strip():
+        raise UsageError("the message is empty")
+    question = Question(
+        message=message,
+        attachments=(*_attached(file), *([("stdin", piped)] if piped else [])),
+        conversation_id=conversation_id,
+        go_on=go_on,
+        autonomous=autonomous,
+        read_only=read_only,
+        max_cost_usd=max_cost,
+        max_steps=max_steps,
+        stream=stream,
+        timeout_s=timeout,
+        output="json" if as_json else "jsonl" if as_jsonl else "text",
+    )
+    report = run_coroutine(ask(question))
+    raise typer.Exit((DETAILED_EXIT_CODES if detailed else EXIT_CODES)[report.status])
+
+
+def _piped_input(first_byte_s: float) -> str | None:
+    """Read what was piped in, bounded; a terminal, a closed or an empty standard input is nothing.
+
+    A pipe that stays silent for ``first_byte_s`` seconds is left alone: it may be one that nobody ever closes.
+    """
+    try:
+        if sys.stdin is None or sys.stdin.isatty():
+            return None
+        if not select.select([sys.stdin], [], [], first_byte_s)[0]:
+            render.talk(f"standard input stayed silent for {first_byte_s:g} s and was ignored", "yellow")
+            return None
+        data = sys.stdin.buffer.read(MAX_ATTACHED_BYTES + 1)
+    except (OSError, ValueError):
+        return None
+    if len(data) > MAX_ATTACHED_BYTES:
+        raise UsageError("standard input holds more than 1 MiB", hint="send a part of it: ... | tail -c 100000")
+    text = data.decode("utf-8", "replace")
+    return text if text.strip() else None
+
+
+def _attached(files: list[Path]) -> list[tuple[str, str]]:
+    attached = []
+    for path in files:
+        try:
+            data = path.read_bytes() if path.is_file() else None
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        if data is None:
+            raise UsageError(f"there is no file {path}")
+        if len(data) > MAX_ATTACHED_BYTES:
+            raise UsageError(f"{path} holds more than 1 MiB")
+        attached.append((f"file {path}", data.decode("utf-8", "replace")))
+    return attached

@@ -1,0 +1,157 @@
+"""``akili runbooks``: procedures that run without a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from akili_cli.cli import render
+from akili_cli.cli.boundary import run as run_coroutine
+from akili_cli.domain.errors import UsageError
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List, show, check, play and test runbooks.")
+JSON = typer.Option(False, "--json", help="Print JSON.")
+
+
+@app.command("list", help="List all runbooks.")
+def list_(as_json: bool = JSON) -> None:
+    """List runbooks."""
+    run_coroutine(_list(as_json))
+
+
+@app.command(help="Print one runbook.")
+def show(name: str, as_json: bool = JSON) -> None:
+    """Show a runbook."""
+    run_coroutine(_show(name, as_json))
+
+
+@app.command(help="Check runbooks: schema, tools, headings, recorded outputs; exit code 1 on an error.")
+def validate(
+    path: list[Path] = typer.Argument(None, help="Files; all known runbooks when none is named."),
+    as_json: bool = JSON,
+) -> None:
+    """Check files."""
+    raise typer.Exit(run_coroutine(_validate(path or None, as_json)))
+
+
+@app.command(help="Play one runbook on this host, step by step, and report.")
+def run(
+    name: str,
+    value: list[str] = typer.Option([], "--input", "-i", help="name=value; repeatable."),
+    timeout: float = typer.Option(300.0, "--timeout", min=1, max=86_400, help="Seconds until the run is ended."),
+    as_json: bool = JSON,
+) -> None:
+    """Play a runbook without a model, through the same pipeline as any call."""
+    from akili_cli.cli.asking import Question, ask
+    from akili_cli.core.agent.report import EXIT_CODES
+
+    inputs = tuple(_pair(text) for text in value)
+    question = Question(
+        message=f"play the runbook {name}",
+        timeout_s=timeout,
+        output="json" if as_json else "text",
+        runbook=name,
+        inputs=inputs,
+    )
+    raise typer.Exit(EXIT_CODES[run_coroutine(ask(question)).status])
+
+
+@app.command(help="Play runbooks against their recorded outputs; exit code 1 on a difference.")
+def test(name: list[str] = typer.Argument(None), as_json: bool = JSON) -> None:
+    """Rehearse runbooks."""
+    raise typer.Exit(run_coroutine(_test(name or None, as_json)))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--input takes name=value, not {text!r}")
+    return name, value
+
+
+async def _list(as_json: bool) -> None:
+    from akili_cli.bootstrap.app import open_runbooks
+    from akili_cli.cli.opening import opened_state
+
+    async with opened_state() as state:
+        found = open_runbooks(state).list()
+    rows = [
+        {
+            "name": one.slug,
+            "category": one.front.category,
+            "role": one.front.agent_role,
+            "risk": one.front.risk_level,
+            "steps": len(one.steps),
+            "description": one.front.description or one.name,
+        }
+        for one in found
+    ]
+    if as_json:
+        render.out_json(rows)
+    else:
+        render.out_table(
+            ("NAME", "CATEGORY", "ROLE", "RISK", "STEPS", "DESCRIPTION"), [list(row.values()) for row in rows]
+        )
+
+
+async def _show(name: str, as_json: bool) -> None:
+    from akili_cli.bootstrap.app import open_runbooks
+    from akili_cli.cli.opening import opened_state
+
+    async with opened_state() as state:
+        one = open_runbooks(state).show(name)
+    if as_json:
+        front = one.front.model_dump(mode="json")
+        render.out_json({"name": one.slug, "path": one.path, "front_matter": front, "body": one.body})
+    else:
+        render.out_markdown(Path(one.path).read_text(encoding="utf-8"))
+
+
+async def _validate(paths: list[Path] | None, as_json: bool) -> int:
+    from akili_cli.bootstrap.app import open_runbooks
+    from akili_cli.bootstrap.tools import TOOL_NAMES
+    from akili_cli.cli.opening import opened_state
+
+    for path in paths or ():
+        if not path.is_file():
+            raise UsageError(f"there is no file {path}")
+    async with opened_state() as state:
+        service = open_runbooks(state)
+        problems = service.validate(paths, tools=TOOL_NAMES)
+        count = len(paths) if paths else len(service.files())
+    errors = [one for one in problems if one.level == "error"]
+    if as_json:
+        render.out_json([{"path": p.path, "line": p.line, "level": p.level, "text": p.text} for p in problems])
+    else:
+        for problem in problems:
+            render.out(str(problem))
+        render.talk(f"{count} runbooks, {len(errors)} errors, {len(problems) - len(errors)} warnings")
+    return 1 if errors else 0
+
+
+async def _test(names: list[str] | None, as_json: bool) -> int:
+    from akili_cli.bootstrap.app import open_runbooks
+    from akili_cli.cli.opening import opened_state
+
+    async with opened_state() as state:
+        service = open_runbooks(state)
+        results = [service.test(name) for name in names or service.files()]
+    if as_json:
+        render.out_json(
+            [
+                {
+                    "runbook": r.slug,
+                    "ok": r.ok,
+                    "cases": [{"case": c.case, "differences": c.differences} for c in r.cases],
+                }
+                for r in results
+            ]
+        )
+    else:
+        for result in results:
+            render.out(f"{'ok  ' if result.ok else 'FAIL'} {result.slug} ({len(result.cases)} cases)")
+            for case in result.cases:
+                for difference in case.differences:
+                    render.out(f"     {case.case}: {difference}")
+    return 0 if all(result.ok for result in results) else 1
