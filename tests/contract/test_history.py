@@ -246,8 +246,8 @@ async def test_the_title_is_the_persons_own_first_words(history: History) -> Non
 async def test_a_damaged_row_is_a_storage_error(db: AnyDatabase, history: History) -> None:
     conversation = await history.create("ann")
     await history.append(conversation, "ann", (user("q"),))
+    sql = "UPDATE conversation_messages SET blocks = :blocks"
     for damage in ("{", "[]x", '[{"type":"odd"}]', '[{"type":"text"}]', "7", "[7]", "[" * 100_000):
-        sql = "UPDATE conversation_messages SET blocks = :blocks"
         await db.write(lambda c, damage=damage: c.execute(sql, {"blocks": damage}))  # type: ignore[misc] # bound now
         with pytest.raises(StorageError, match="damaged"):
             await history.load(conversation, "ann")

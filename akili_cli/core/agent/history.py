@@ -140,7 +140,7 @@ def coherent(messages: Sequence[Message]) -> tuple[Message, ...]:
     A use at the very end that was never answered is left out.
     """
     kept = list(messages)
-    if kept and _use_ids(kept[-1].blocks):
+    while kept and _use_ids(kept[-1].blocks):
         kept.pop()
     start = 0
     asked: frozenset[str] = frozenset()
@@ -174,8 +174,14 @@ def shorten(text: str, limit_bytes: int) -> str:
 
 
 def render_blocks(blocks: Sequence[Block]) -> str:
-    """Write blocks as the JSON text of a row (ASCII, so that any database can hold it)."""
-    return json.dumps([_as_dict(block) for block in blocks], separators=(",", ":"), default=str)
+    """Write blocks as the JSON text of a row (ASCII, so that any database can hold it).
+
+    Raises ``StorageError`` for arguments that are no JSON, or nested too deeply.
+    """
+    try:
+        return json.dumps([_as_dict(block) for block in blocks], separators=(",", ":"), default=str)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StorageError("a message cannot be stored: its arguments are not plain JSON") from error
 
 
 def parse_blocks(text: str) -> tuple[Block, ...]:

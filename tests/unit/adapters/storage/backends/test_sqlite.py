@@ -94,7 +94,7 @@ def cut_off(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [damaged, cut_off, Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path), lambda path: path.symlink_to("/no/x")],
+    [damaged, cut_off, Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path), lambda path: path.symlink_to("/n/x")],
     ids=["no database", "damaged", "directory", "fifo", "link to itself", "dangling link"],
 )  # fmt: skip
 async def test_a_file_that_cannot_be_used_is_a_storage_error(tmp_path: Path, spoil: object) -> None:
