@@ -49,13 +49,17 @@ class Judgement:
 
 
 def judge(step: Step, rows: tuple[Row, ...], item: str | None = None) -> Judgement:
-    """Apply a step's rules to the rows of its output."""
+    """Apply a step's rules to the rows of its output.
+
+    Of several rules on the same cell, the first that holds for a row speaks for it: write the worst first.
+    """
     extra: dict[str, object] = {} if item is None else {"item": item}
     findings: list[Finding] = []
     problems: list[str] = []
+    taken: set[tuple[object, ...]] = set()
     for rule in step.findings:
         try:
-            findings += _apply(rule, step.id, rows, extra)
+            findings += _apply(rule, step.id, rows, extra, taken)
         except ValueError as error:
             problems.append(str(error))
     facts = []
@@ -74,16 +78,25 @@ def select(where: Iterable[Condition], rows: tuple[Row, ...]) -> tuple[Row, ...]
     return rows
 
 
-def _apply(rule: FindingRule, step: str, rows: tuple[Row, ...], extra: Mapping[str, object]) -> list[Finding]:
+def _apply(
+    rule: FindingRule,
+    step: str,
+    rows: tuple[Row, ...],
+    extra: Mapping[str, object],
+    taken: set[tuple[object, ...]],
+) -> list[Finding]:
     rows = select(rule.where, rows)
     severity = Severity(rule.severity)
     if rule.count or (rule.op in BARE_OPS and rule.column is None and rule.path is None):
         holds = compare(len(rows), rule.op, rule.value) if rule.count else bool(rows) == (rule.op == "present")
-        if not holds:
+        if not holds or ("count", rule.where) in taken:
             return []
+        taken.add(("count", rule.where))
         text = fill(rule.say, {**extra, "count": len(rows)})
         return [Finding(severity, step, text, clean(rows[0].raw) if rows else "", rule.then)]
-    hits = _holding(rule, rows)
+    target = (rule.column, rule.path, rule.percent_of, rule.op in ("contains", "matches") and rule.value)
+    hits = [(row, value) for row, value in _holding(rule, rows) if (target, id(row)) not in taken]
+    taken.update((target, id(row)) for row, _ in hits)
     out = []
     for row, value in hits[:MAX_PER_RULE]:
         text = fill(rule.say, {**row.cells, **extra, **_computed(rule, row, value), "count": len(hits)})

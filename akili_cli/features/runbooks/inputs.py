@@ -26,7 +26,7 @@ _HOST = re.compile(r"(?!-)[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 
 
 def resolve_inputs(specs: Mapping[str, InputSpec], given: Mapping[str, object]) -> dict[str, Value]:
-    """Give every input its value: what was given, else the default.
+    """Give the inputs that have a value: what was given, else the default.
 
     Raises ``UsageError`` for an unknown name, a value that does not fit its type, pattern or choices, and a
     required input that is missing.
@@ -41,6 +41,8 @@ def resolve_inputs(specs: Mapping[str, InputSpec], given: Mapping[str, object]) 
     out: dict[str, Value] = {}
     for name, spec in specs.items():
         value = given.get(name, spec.default)
+        if value is None:
+            continue
         try:
             out[name] = input_value(spec, value)
         except ValueError as error:
@@ -194,6 +196,12 @@ def _texts(value: object, key: str = "") -> list[tuple[str, str]]:
     if isinstance(value, list):
         return [pair for inner in value for pair in _texts(inner, key)]
     return []
+
+
+def has_values(step: Step, inputs: Mapping[str, Value]) -> bool:
+    """Tell whether every input that a step uses was set."""
+    used = {hole for _, text in _texts(step.with_) for hole in _HOLE.findall(text)} - {"item"}
+    return all(name.removeprefix("inputs.") in inputs for name in used)
 
 
 def fill_arguments(step: Step, inputs: Mapping[str, Value], item: str | None = None) -> dict[str, object]:

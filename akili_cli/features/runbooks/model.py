@@ -172,9 +172,9 @@ class Step(_Written):
 
     @field_validator("timeout")
     @classmethod
-    def _positive(cls, text: str | None) -> str | None:
-        if text is not None and parse_duration(text) <= 0:
-            raise ValueError("a timeout is longer than nothing")
+    def _readable(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_duration(text)
         return text
 
     @field_validator("id")
@@ -205,7 +205,7 @@ InputType = Literal["string", "int", "float", "bool", "duration", "path", "url",
 
 
 class InputSpec(_Written):
-    """One thing a person may set; typed, with a default or required."""
+    """One thing a person may set. Neither required nor with a default: steps that use it play only when set."""
 
     type: InputType = "string"
     default: str | int | float | bool | None = None
@@ -221,8 +221,8 @@ class InputSpec(_Written):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.required == (self.default is not None):
-            raise ValueError("an input is required or has a default, one of the two")
+        if self.required and self.default is not None:
+            raise ValueError("an input with a default is not required")
         return self
 
 

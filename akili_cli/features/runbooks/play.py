@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from akili_cli.domain.messages import Message, TextBlock, ToolResultBlock, ToolUseBlock
 from akili_cli.features.runbooks.capture import Row, capture_rows
 from akili_cli.features.runbooks.findings import Fact, Finding, Judgement, clean, judge, select
-from akili_cli.features.runbooks.inputs import Value, fill_arguments
+from akili_cli.features.runbooks.inputs import Value, fill_arguments, has_values
 from akili_cli.features.runbooks.model import MAX_FOREACH, Runbook, Severity, Step, StepStatus, When
 from akili_cli.features.runbooks.report import (
     CheckedStep,
@@ -161,6 +161,8 @@ class _Walk:
                 return None
             if not _holds(step.when, before):
                 return self.settle(step, Outcome(StepStatus.SKIPPED))
+        if not has_values(step, self.inputs):
+            return self.settle(step, Outcome(StepStatus.SKIPPED))
         outcome = self.once(step, None, "") if step.foreach is None else self.each(step)
         if outcome is None:
             return None

@@ -34,7 +34,6 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_BYTES = 1_048_576
 MAX_STEPS = 50
-SHIPPED = "_shipped_runbooks"
 
 _INFO = (["akili"], ["yaml", "akili"], ["yml", "akili"])
 _PARTS: Mapping[str, type[BaseModel]] = {
@@ -48,11 +47,6 @@ _PARTS: Mapping[str, type[BaseModel]] = {
     "when": When,
     "where": Condition,
 }
-
-
-def shipped_runbooks_dir() -> Path:
-    """Give the folder of the runbooks that come with akili, in a checkout and in an installation."""
-    return (Path(__file__).parents[2] / SHIPPED).resolve()
 
 
 def runbook_files(directory: Path) -> tuple[Path, ...]:
