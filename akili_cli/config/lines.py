@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from akili_cli.adapters.files.yaml import KeyPath, Lines, line_of
 from akili_cli.domain.decisions import Origin
+
+if TYPE_CHECKING:
+    from akili_cli.config.settings import Settings
 
 DEFAULT = Origin("default")
 
@@ -53,6 +58,16 @@ class Origins:
                 return self.by_path[path]
         parent = text.rpartition("[")[0] if text.endswith("]") else text.rpartition(".")[0]
         return self.of(parent) if parent else DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings with where each came from; ``files`` are the config files that were read."""
+
+    settings: Settings
+    origins: Origins
+    warnings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def origins_in(value: object, lines: Lines, source: str, path: KeyPath = ()) -> dict[KeyPath, Origin]:

@@ -12,7 +12,7 @@ from akili_cli.adapters.files.paths import resolve
 from akili_cli.adapters.files.yaml import KeyPath, line_of
 from akili_cli.config.checks import cross_problems
 from akili_cli.config.environment import environment_settings, expand, unknown_variables
-from akili_cli.config.lines import Origins, Problem, origins_in, render_path
+from akili_cli.config.lines import Loaded, Origins, Problem, origins_in, render_path
 from akili_cli.config.paths import Workspace
 from akili_cli.config.sources import ConfigFile, is_foreign, read_config_file, shown
 from akili_cli.config.tree import copy_mapping, pick, put_at, replace_at, value_at
@@ -40,16 +40,6 @@ _PATHS = (
     "policies.rules.*.match.writes.*",
     "policies.rules.*.match.deletes.*",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The settings with where each came from; ``files`` are the config files that were read."""
-
-    settings: Settings
-    origins: Origins
-    warnings: tuple[str, ...] = ()
-    files: tuple[Path, ...] = ()
 
 
 @dataclass(slots=True)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from akili_cli.adapters.files.yaml import KeyPath
-from akili_cli.config.lines import children, render_path
-
-if TYPE_CHECKING:
-    from akili_cli.config.load import Loaded
+from akili_cli.config.lines import Loaded, children, render_path
 
 MASK = "***"
 _PASSWORD = re.compile(r"(?<=:)[^:/@?#\s]*(?=@)|(?<=password=)[^&\s]+", re.IGNORECASE)

@@ -21,9 +21,7 @@ def load_httpx() -> ModuleType:
     return httpx
 
 
-def api_client(
-    base_url: str, *, timeout_s: float, headers: dict[str, str] | None = None
-) -> httpx.AsyncClient:
+def api_client(base_url: str, *, timeout_s: float, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
     """Give a client for one service that the operator configured; no proxy and no netrc from the environment.
 
     Plain-HTTP services get no TLS context: building one costs 18 ms.
