@@ -54,8 +54,8 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": _message(record),
-            **_extras(record),
         }
+        said = {**_extras(record), **said}
         if record.exc_info:
             said["exception"] = _exception(record)
         return jsonlib.dumps(self._redactor.value(said))

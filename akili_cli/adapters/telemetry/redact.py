@@ -14,13 +14,17 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import date, time, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import PurePath
 from urllib.parse import quote, quote_plus
 from uuid import UUID
 
 from akili_cli.adapters.telemetry.shapes import (
+    HEADERS,
     KEYWORDS,
     SHAPES,
+    TOKENS,
+    Shape,
     hide_named,
     hide_private_keys,
     hide_shape,
@@ -33,9 +37,10 @@ MIN_SECRET_CHARS = 6
 _MAX_DEPTH = 40
 _MAX_INT_BITS = 4096
 _ROUNDS = 4
+_JSON_LEVELS = 4
 _MARKER = re.compile(r"\[redacted:([A-Za-z0-9_.\-/]{1,80})\]")
 _HINTS = tuple(dict.fromkeys([hint for shape in SHAPES for hint in shape.hints if hint != ":"] + ["PRIVATE KEY"]))
-_CHAT_TOKEN = re.compile(r"\d:[A-Za-z0-9_\-]{35}")
+_CHAT_TOKEN = re.compile(r"\d:[A-Za-z0-9_\-]{34}")
 _Hide = Callable[[str], str]
 _Nested = Mapping[object, object] | list[object] | tuple[object, ...] | Set[object]
 _BETWEEN = re.compile(r"\\+[nrtx]|0x")
@@ -127,8 +132,21 @@ class Redactor:
         return found
 
     def _pass(self, text: str) -> str:
-        text = self._each_segment(text, self._hide_exact) if self._needles else text
-        return self._each_segment(text, _hide_shapes)
+        """Steps: exact values, key blocks, whole headers, named values, then single tokens."""
+        if self._needles:
+            text = self._each_segment(text, self._hide_exact)
+        if "PRIVATE KEY" in text:
+            text = self._each_segment(text, hide_private_keys)
+        text = self._hide_tokens(text, HEADERS)
+        if _holds_any(text.lower(), KEYWORDS):
+            text = self._each_segment(text, hide_named)
+        return self._hide_tokens(text, TOKENS)
+
+    def _hide_tokens(self, text: str, shapes: tuple[Shape, ...]) -> str:
+        for shape in shapes:
+            if _holds_any(text, shape.hints):
+                text = self._each_segment(text, partial(hide_shape, shape))
+        return text
 
     def _each_segment(self, text: str, hide: _Hide) -> str:
         """Work around markers that are already there, so that they are never taken for secrets."""
@@ -178,8 +196,8 @@ class Redactor:
 class StreamRedactor:
     """Redacts a text in pieces; holds back only the end that may still become part of a secret.
 
-    That is the last three words, a private key block whose end has not come, a line that began as a
-    ``Cookie`` or ``Authorization`` header, and the beginning of a registered value.
+    That is the last three words, a private key block whose end has not come, a line with a
+    ``Cookie`` or ``Authorization`` header or a MySQL command, and the beginning of a registered value.
     """
 
     HOLD_CHARS = 8192
@@ -229,7 +247,7 @@ class StreamRedactor:
 
 _HELD_WORDS = 3
 _WORD = re.compile(r"\S+")
-_HEADER = re.compile(r"(?i)cookie|authorization")
+_HEADER = re.compile(r"(?i)cookie|authorization|mysql|mariadb")
 
 
 class _Needle:
@@ -255,8 +273,11 @@ class _Needle:
 
 def _needles(secret: str, name: str) -> list[_Needle]:
     plain = {secret, secret.upper(), secret.lower(), secret.casefold(), html.escape(secret)}
-    escaped = json.dumps(secret)[1:-1]
-    plain |= {escaped, json.dumps(escaped)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    plain.add(json.dumps(secret, ensure_ascii=False)[1:-1])
+    escaped = secret
+    for _ in range(_JSON_LEVELS):
+        escaped = json.dumps(escaped)[1:-1]
+        plain.add(escaped)
     plain |= {shlex.quote(secret).removeprefix("'").removesuffix("'")}
     raw = secret.encode("utf-8", "surrogatepass")
     for safe in ("", "/", "!~*'()", ":/?#[]@!$&'()*+,;=~"):
@@ -277,16 +298,6 @@ def _base64_cores(raw: bytes) -> Iterable[str]:
         core = text[-(-8 * lead // 6) : bits // 6]
         yield core
         yield core.replace("+", "-").replace("/", "_")
-
-
-def _hide_shapes(text: str) -> str:
-    if "PRIVATE KEY" in text:
-        text = hide_private_keys(text)
-    for shape in SHAPES:
-        if any(hint in text for hint in shape.hints):
-            text = hide_shape(shape, text)
-    low = text.lower()
-    return hide_named(text) if any(word in low for word in KEYWORDS) else text
 
 
 def _holds_any(text: str, words: tuple[str, ...]) -> bool:

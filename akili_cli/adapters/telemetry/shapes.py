@@ -127,7 +127,7 @@ SHAPES = tuple(
         ("google-key", "AIza", r"AIza[A-Za-z0-9_\-]{35,}"),
         ("google-token", "ya29. GOCSPX-", r"(?:ya29\.|GOCSPX-)[A-Za-z0-9_\-]{20,}"),
         ("jwt", "eyJ", _B + r"eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){1,3}"),
-        ("telegram-token", ":", r"(?<!\d)\d{6,12}:[A-Za-z0-9_\-]{35}(?![A-Za-z0-9_\-])"),
+        ("telegram-token", ":", r"(?<!\d)\d{6,12}:[A-Za-z0-9_\-]{34,36}(?![A-Za-z0-9_\-])"),
         ("npm-token", "npm_", _B + r"npm_[A-Za-z0-9]{30,}"),
         ("pypi-token", "pypi-", r"pypi-[A-Za-z0-9_\-]{30,}"),
         ("stripe-key", "_live_ _test_ whsec_",
@@ -154,28 +154,30 @@ SHAPES = tuple(
          r"(?:mysql|mariadb)[a-z\-]{0,12}\s(?:[^\n|;&]{0,200}?\s)?-p[\"']?([^\s\"']{1,200})"),
         ("authorization", "uthorization UTHORIZATION",
          (r"(?i:authorization)\\{0,3}[\"']?\s{0,3}[:=]\s{0,3}\\{0,3}[\"']?"
-         r"((?i:basic|bearer|digest|token|negotiate|ntlm|apikey|hmac|aws4-hmac-sha256)\s[^\"'\\\r\n]{1,4000})")),
+         r"((?i:digest)\s[^\r\n]{1,4000}|(?i:basic|bearer|token|negotiate|ntlm|apikey|hmac|aws4-hmac-sha256)\s[^\"'\\\r\n]{1,4000})")),
         ("cookie", "ookie OOKIE",
          (r"(?i:\bcookie)\\{0,3}[\"']?\s{0,3}:\s{0,3}\\{0,3}[\"']?"
          r"([^\s=\"'\\;]{1,200}=[^\"'\\\r\n]{1,8000})")),
     )
 )  # fmt: skip
 
+HEADERS = tuple(shape for shape in SHAPES if shape.name in {"authorization", "cookie"})
+TOKENS = tuple(shape for shape in SHAPES if shape not in HEADERS)
 KEYWORDS = ("pass", "secret", "token", "key", "auth", "cred", "cookie", "pwd", "jwt")
 
 _ASSIGNED = re.compile(
     r"(?<![A-Za-z0-9_.\-])-{0,8}(?P<name>[A-Za-z_][A-Za-z0-9_.\-]{0,199})"
     r"(?P<mid>\\{0,3}[\"']?\]?\s{0,3}(?:=>|:=|==?|:)\s{0,3})"
-    r"(?P<value>\"(?:[^\"\\\n]|\\.){1,8000}\"?|'(?:[^'\\\n]|\\.){1,8000}'?|\\{1,3}[\"'][^\"'\n]{1,8000}"
-    r"|[^\s\"'`,;&|<>(){}\[\]\\][^\s\"'`,;&|<>(){}\\]{0,8000})"
 )
-_FLAGGED = re.compile(
-    r"(?<![A-Za-z0-9_\-])--(?P<name>[A-Za-z][A-Za-z0-9_\-]{0,99})(?P<mid>\s{1,4})"
-    r"(?P<value>\"[^\"\n]{1,8000}\"?|'[^'\n]{1,8000}'?|[^\s\"'\-`,;&|<>(){}][^\s\"'`;&|<>(){}]{0,8000})"
+_ASSIGNED_VALUE = re.compile(
+    r"\"(?:[^\"\\\n]|\\.){1,8000}\"?|'(?:[^'\\\n]|\\.){1,8000}'?|\\{1,3}[\"'][^\"'\n]{1,8000}"
+    r"|[^\s\"'`,;&|<>(){}\[\]\\][^\s\"'`,;&|<>(){}\\]{0,8000}"
 )
-_TAGGED = re.compile(
-    r"<(?P<name>[A-Za-z][A-Za-z0-9_.\-]{0,99})(?P<mid>>\s{0,4})(?P<value>[^<>\s][^<>\n]{0,4000})(?=</)"
-)
+_FLAGGED = re.compile(r"(?<![A-Za-z0-9_\-])--(?P<name>[A-Za-z][A-Za-z0-9_\-]{0,99})(?P<mid>\s{1,4})")
+_FLAGGED_VALUE = re.compile(r"\"[^\"\n]{1,8000}\"?|'[^'\n]{1,8000}'?|[^\s\"'\-`,;&|<>(){}][^\s\"'`;&|<>(){}]{0,8000}")
+_TAGGED = re.compile(r"<(?P<name>[A-Za-z][A-Za-z0-9_.\-]{0,99})(?P<mid>>\s{0,4})")
+_TAGGED_VALUE = re.compile(r"[^<>\s][^<>\n]{0,4000}(?=</)")
+_REST_OF_LINE = re.compile(r"[^\S\n][^\n\"'{}\[\],;#]{1,2000}")
 _PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_RUN = re.compile(r"(?:[A-Za-z0-9+/=\s\\:,.\-]|\[redacted:pem\])*")
@@ -194,16 +196,38 @@ def _unquoted(value: str) -> tuple[str, str, str]:
     return (start, inner[: tail.start()], tail.group()) if tail else (start, inner, "")
 
 
-def _hide_value(match: re.Match[str]) -> str:
-    name, value = match["name"], match["value"]
-    start, inner, end = _unquoted(value)
-    whole = match.group()
-    if len(inner) < _SHORT_VALUE or not is_secret_name(name) or is_plain_value(name, inner):
-        return whole
-    following = match.string[match.end() : match.end() + 1]
+def _hide_values(text: str, named: re.Pattern[str], valued: re.Pattern[str]) -> str:
+    """Replace values under secret names; what stands under another name is searched in its turn."""
+    out: list[str] = []
+    done = position = 0
+    while found := named.search(text, position):
+        position = found.end()
+        value = valued.match(text, position) if is_secret_name(found["name"]) else None
+        if value is None or (hidden := _hidden(found, value)) is None:
+            continue
+        position = value.end()
+        if hidden.endswith("]") and _begins_yaml_line(found):
+            rest = _REST_OF_LINE.match(text, position)
+            position = rest.end() if rest else position
+        out += [text[done : found.end()], hidden]
+        done = position
+    return "".join([*out, text[done:]]) if out else text
+
+
+def _hidden(found: re.Match[str], value: re.Match[str]) -> str | None:
+    name = found["name"]
+    start, inner, end = _unquoted(value.group())
+    if len(inner) < _SHORT_VALUE or is_plain_value(name, inner):
+        return None
+    following = value.string[value.end() : value.end() + 1]
     if not start and (following in {"(", "["} or inner == name or _names_another(inner)):
-        return whole
-    return f"{whole[: match.start('value') - match.start()]}{start}[redacted:{label(name)}]{end}"
+        return None
+    return f"{start}[redacted:{label(name)}]{end}"
+
+
+def _begins_yaml_line(found: re.Match[str]) -> bool:
+    line = found.string[found.string.rfind("\n", 0, found.start()) + 1 : found.start()]
+    return ": " in found["mid"] and not line.strip("- \t")
 
 
 def _names_another(value: str) -> bool:
@@ -212,9 +236,9 @@ def _names_another(value: str) -> bool:
 
 def hide_named(text: str) -> str:
     """Replace values that stand under a secret name: ``password=x``, ``"token": "x"``, ``--api-key x``, XML."""
-    for pattern in (_ASSIGNED, _FLAGGED, _TAGGED):
-        text = pattern.sub(_hide_value, text)
-    return text
+    text = _hide_values(text, _ASSIGNED, _ASSIGNED_VALUE)
+    text = _hide_values(text, _FLAGGED, _FLAGGED_VALUE)
+    return _hide_values(text, _TAGGED, _TAGGED_VALUE)
 
 
 def hide_private_keys(text: str) -> str:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from akili_cli.adapters.telemetry.logs import configure_logging, correlation
+from akili_cli.adapters.telemetry.redact import Redactor
+
+log = logging.getLogger("akili_cli.test")
+
+
+@pytest.fixture(autouse=True)
+def _restored_root() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
+    yield
+    root.handlers[:], root.level, logging.raiseExceptions = handlers, level, raising
+
+
+def redactor() -> Redactor:
+    made = Redactor()
+    made.register("s3cr3t-value", "db")
+    return made
+
+
+def test_json_lines_carry_action_run_and_correlation(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", json=True, redactor=redactor())
+    mark = correlation.set("c0ffee")
+    log.info("did it with %s", "s3cr3t-value", extra={"action": "call", "run_id": "r1", "password": "hunter2"})
+    correlation.reset(mark)
+    said = json.loads(capsys.readouterr().err)
+    assert said["message"] == "did it with [redacted:db]"
+    assert (said["action"], said["run_id"], said["correlation_id"]) == ("call", "r1", "c0ffee")
+    assert said["password"] == "[redacted:password]"
+    assert (said["level"], said["logger"]) == ("info", "akili_cli.test")
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
+def test_exceptions_are_redacted(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", json=as_json, redactor=redactor())
+    try:
+        int("bad s3cr3t-value")
+    except ValueError:
+        log.exception("failed")
+    shown = capsys.readouterr().err
+    assert "'bad [redacted:db]'" in shown
+    assert "s3cr3t-value" not in shown
+
+
+def test_text_lines_cannot_be_faked(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", json=False, redactor=redactor())
+    log.info("name %s", "x\n2026-01-01 error fake: \x1b[31m", extra={"action": "a"})
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert "\x1b" not in shown
+    assert "action=a" in shown
+
+
+def test_wrong_arguments_do_not_raise(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", json=False, redactor=redactor())
+    log.info("%d items", "three")
+    assert "arguments do not fit" in capsys.readouterr().err
+
+
+def test_lower_levels_and_third_parties_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", json=False, redactor=redactor())
+    log.debug("no")
+    logging.getLogger("httpx").info("no")
+    assert capsys.readouterr().err == ""
+
+
+def test_an_unknown_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="'loud' is not a log level"):
+        configure_logging("loud", json=False, redactor=redactor())
