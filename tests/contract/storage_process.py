@@ -66,4 +66,5 @@ async def main(verb: str, driver: str, where: str, schema: str, times: int) -> i
 
 
 if __name__ == "__main__":
-    sys.stdout.write(str(asyncio.run(main(*sys.argv[1:5], times=int(sys.argv[5])))))
+    verb, driver, where, schema, times = sys.argv[1:]
+    sys.stdout.write(str(asyncio.run(main(verb, driver, where, schema, int(times)))))

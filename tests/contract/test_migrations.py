@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
-from akili_cli.adapters.storage.base import Connection
+from akili_cli.adapters.storage.base import Connection, Row
 from akili_cli.adapters.storage.migrations import STEPS, Step, Table
 from akili_cli.domain.errors import ConflictError, StorageError
 from tests.contract.places import OpenDatabase, Place, open_place
@@ -52,17 +53,17 @@ async def test_types_keys_and_nulls_are_kept(open_database: OpenDatabase) -> Non
     db = await open_database((*STEPS, PROBE))
     insert = "INSERT INTO probe (a, b, c, d) VALUES (:a, :b, :c, :d)"
 
-    def put(**values: object) -> object:
+    def put(**values: object) -> Callable[[Connection], list[Row]]:
         return lambda connection: connection.execute(insert, {"a": "x", "b": 1, "c": None, "d": None} | values)
 
-    await db.write(put(d=b"\0\xff", c=0.5))  # type: ignore[arg-type] # a function
+    await db.write(put(d=b"\0\xff", c=0.5))
     assert await db.read(lambda c: c.execute("SELECT * FROM probe")) == [{"a": "x", "b": 1, "c": 0.5, "d": b"\0\xff"}]
     for taken in ({}, {"b": 2, "c": 0.5}):
         with pytest.raises(ConflictError):
-            await db.write(put(**taken))  # type: ignore[arg-type] # a function
+            await db.write(put(**taken))
     for wrong in ({"a": None}, {"b": None}, {"b": "word"}):
         with pytest.raises(StorageError):
-            await db.write(put(**wrong))  # type: ignore[arg-type] # a function
+            await db.write(put(**wrong))
 
 
 async def test_a_database_of_a_newer_akili_is_refused(open_database: OpenDatabase) -> None:

@@ -69,7 +69,7 @@ def test_postgres_statements_say_types_keys_and_indexes() -> None:
 
 def test_sqlite_migrations_build_the_same_tables() -> None:
     db = sqlite_utils.Database(memory=True)
-    db["old"].insert({"id": 1})
+    db.table("old").insert({"id": 1})
     sqlite_migrations([EXAMPLE]).apply(db)
     assert db.table("t").pks == ["a", "b"]
     assert db.table("t").strict
