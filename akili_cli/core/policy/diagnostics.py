@@ -75,7 +75,7 @@ DIAGNOSTICS: Mapping[str, Form] = {
     "lsblk": Form(), "findmnt": Form(never=r"-\w*p.*|--po.*"), "mount": Form(only=r"-l", operands=0),
     "ip": Form(only=r"-[46dsohcjprN]|-(?:br|brief|json|j|details|stats|color|oneline|family|4|6)(?:=\w+)?|addr\w*|a|"
                     r"address|link|l|route|r|ro|neigh\w*|n|rule\w*|show|list|ls|get|dev|up|table|main|all|default|"
-                    r"[a-z]{2,8}[0-9][\w.@-]*|lo|docker0|[0-9a-fA-F.:/]+|maddr|tunnel|-(?:s|d)", ),
+                    r"[a-z]{2,8}[0-9][\w.@-]*|lo|docker0|[0-9a-fA-F]*[.:][0-9a-fA-F.:/]*|maddr|tunnel|-(?:s|d)", ),
     "journalctl": Form(only=_JOURNAL),
     "dmesg": Form(only=r"-[THxkuPLltd]+|-[lf]|--(?:ctime|human|decode|level(?:=\S+)?|facility(?:=\S+)?|nopager|kernel|"
                        r"color(?:=\S+)?|reltime|time-format(?:=\S+)?|notime)|[a-z,]+|--since(?:=.*)?|--until(?:=.*)?"),
@@ -146,6 +146,8 @@ def _special(program: str, arguments: tuple[str, ...], operands: list[str]) -> s
             rf"{_SERVICE}|list-sessions|list-users|session-status|user-status|show-\w+", operands[0]
         ):
             return f"{program} {operands[0]} changes something"
+        case "ip" if len(operands) > 1 and operands[1] not in ("show", "list", "ls", "get"):
+            return f"ip {operands[1]} may change something"
         case "openssl" if not operands or arguments[0] not in _OPENSSL_VERBS:
             return "openssl only with x509"
         case "vmstat" | "iostat" | "mpstat" if len(counts) == 1:

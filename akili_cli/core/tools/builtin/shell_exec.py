@@ -19,7 +19,7 @@ from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import InvalidArgumentsError
 from akili_cli.domain.risk import Risk
 
-SCRATCH = "/tmp/akili-scratch"  # noqa: S108 - stands for the fresh directory of a run; nothing is opened there
+_SCRATCH = "/akili-scratch-of-this-run"  # stands for the fresh directory of a run, gone with it: no effect
 _NOT_RUN = {
     126: "exit code 126: the program was found but may not be executed here",
     127: "exit code 127: a program was not found in the sandbox",
@@ -58,9 +58,14 @@ class ShellExec:
         cwd = self._directory(args)
         if not args.command.strip():
             raise InvalidArgumentsError("the command is empty", hint="give a command to run")
-        effects = shell_effects(args.command, cwd=cwd or SCRATCH, home=self._home)
+        effects = shell_effects(args.command, cwd=cwd or _SCRATCH, home=self._home)
         if cwd is None:
-            return effects
+            return dataclasses.replace(
+                effects,
+                reads=_outside(effects.reads),
+                writes=_outside(effects.writes),
+                deletes=_outside(effects.deletes),
+            )
         return dataclasses.replace(effects, reads=tuple(dict.fromkeys((*effects.reads, cwd))))
 
     async def run(self, args: ShellArgs, permit: Permit) -> ToolOutput:
@@ -114,6 +119,11 @@ class ShellExec:
         if not real.is_dir():
             raise InvalidArgumentsError(f"working_dir {str(real)!r} is not a directory")
         return str(real)
+
+
+def _outside(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out what lies in the run's own scratch directory."""
+    return tuple(path for path in paths if path != _SCRATCH and not path.startswith(f"{_SCRATCH}/"))
 
 
 def _report(result: ExecResult, timeout_s: float) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from akili_cli.core.tools.shell.call import Call
+from akili_cli.core.tools.shell.names import names
 from akili_cli.core.tools.shell.options import Arguments, OptionSpec, split
 from akili_cli.core.tools.shell.words import Token
 

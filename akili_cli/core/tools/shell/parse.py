@@ -151,7 +151,7 @@ class Parser(Lexer):
             return group
         return self._simple()
 
-    def _compound(self, reserved: str) -> Group:  # noqa: PLR0911 - one return a keyword
+    def _compound(self, reserved: str) -> Group:
         match reserved:
             case "":
                 return self._subshell()

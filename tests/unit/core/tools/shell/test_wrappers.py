@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+from akili_cli.core.tools.shell.effects import shell_effects
+from akili_cli.domain.effects import Effects
+
+
+def effects_of(command: str) -> Effects:
+    return shell_effects(command, cwd="/srv/app", home="/home/op")
+
+
+@pytest.mark.parametrize("command", ["timeout 5 ls", "env A=1 ls", "xargs -n1 echo", "sudo -u bob ls", "watch -n 1 ls"])
+def test_what_is_plain_is_known(command: str) -> None:
+    assert effects_of(command).opaque is None
+
+
+@pytest.mark.parametrize("command", ["env --foo ls", "xargs rm", "sudo -s", "nsenter -t 1 ls", "env -C / ls"])
+def test_what_is_not_plain_is_opaque(command: str) -> None:
+    assert effects_of(command).opaque
