@@ -55,6 +55,12 @@ SEED_PROVIDERS = frozenset({"anthropic", "openai", "gemini", "ollama", "builtin"
 PROVIDER_KINDS = ("litellm", "openai_compatible", "builtin")
 PLACEHOLDERS = frozenset({"change-me", "changeme", "change_me", "dev-key", "example", "placeholder", "secret"})
 MAX_PORT = 65_535
+_NUMBERS = (
+    "budget.default_limit_usd",
+    "agent.max_cost_usd",
+    "providers.*.price.input_usd_per_million",
+    "providers.*.price.output_usd_per_million",
+)
 _MCP = re.compile(r"mcp__[a-zA-Z0-9_-]+")
 _REFERENCE = re.compile(r"([a-z]+)://(\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -122,6 +128,10 @@ def _entries(data: object) -> Iterator[Problem]:
                 what = check(value) if isinstance(value, str) else None
                 if what:
                     yield Problem(path, what)
+    for pattern in _NUMBERS:
+        for path, value in pick(data, pattern):
+            if isinstance(value, str | bool):
+                yield Problem(path, f"must be a number, not {'text' if isinstance(value, str) else 'true/false'}")
     for path, value in pick(data, "tools.web.allowed_ports.*"):
         if isinstance(value, int) and not 0 < value <= MAX_PORT:
             yield Problem(path, "must be a port from 1 to 65535")

@@ -33,7 +33,7 @@ class RunbooksSettings(BaseModel):
 
     directories: Words = Field((), strict=False, description="searched after the workspace's own")
     max_matches: int = Field(2, ge=1, le=20)
-    match_threshold: float = Field(0.05, ge=0, le=1, strict=False)
+    match_threshold: float = Field(0.05, ge=0, le=1)
 
 
 class LoggingSettings(BaseModel):
