@@ -12,7 +12,10 @@ from akili_cli.domain.messages import Model, TextBlock, TextDelta, Usage
 from tests.fakes.chat import QuickClock, after_a_tool, ask, calls, listen
 from tests.fakes.model_server import CONTEXT_OVERFLOW, Call, ModelServer, Reply
 
-pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning")
+pytestmark = [  # litellm's own models, which load_litellm() silences outside pytest
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Item .* using the `ReadOnly` qualifier:UserWarning"),
+]
 
 KEY = "sk-very-secret-key"
 PRICES = PriceSettings(input_usd_per_million=1_000_000, output_usd_per_million=2_000_000)

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import threading
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterator
 from types import ModuleType
 
@@ -54,6 +55,7 @@ def load_litellm() -> ModuleType:
             if was_enabled:
                 gc.freeze()
                 gc.enable()
+        warnings.filterwarnings("ignore", module=r"pydantic\.")  # its models warn on the user's terminal
         litellm.disable_aiohttp_transport = True
         litellm.suppress_debug_info = True
         for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
