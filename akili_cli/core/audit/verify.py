@@ -53,12 +53,16 @@ class VerifyReport:
 async def verify(db: Database, directory: Path, key: bytes) -> VerifyReport:
     """Check the audit in this database and this directory of JSONL files (or copies of both).
 
-    Reads page by page and changes nothing; other processes may write meanwhile. Raises ``StorageError`` when the
-    database cannot be read at all and ``AuditError`` when the key is not a key.
+    Reads page by page and changes nothing; other processes may write meanwhile. Raises ``AuditError`` when the
+    directory cannot be listed or the key is not a key.
     """
-    chain = ChainKey(key)
-    local = db.dialect == "sqlite"
-    return await db.read(lambda connection: _Verification(connection, directory, chain, local=local).run())
+    verification = _Verification(directory, ChainKey(key), local=db.dialect == "sqlite")
+    while True:
+        try:
+            return await db.read(verification.run)
+        except StorageError as error:  # somebody put bytes there that are no text; the other streams still count
+            if not verification.skip(str(error)):
+                return verification.report()
 
 
 @dataclass(slots=True)
@@ -77,42 +81,51 @@ class _Stream:
 
 
 class _Verification:
-    def __init__(self, connection: Connection, directory: Path, key: ChainKey, *, local: bool) -> None:
-        self._connection = connection
+    def __init__(self, directory: Path, key: ChainKey, *, local: bool) -> None:
+        self._connection: Connection
         self._directory = directory
         self._key = key
         self._local = local
+        self._heads: dict[str, Row] = {}
+        self._files: set[str] = set()
+        self._todo: list[str] | None = None
+        self._streams = 0
+        self._records = 0
         self._problems: list[Problem] = []
         self._counts: dict[str, tuple[int, str]] = {}
         self._anchored: dict[tuple[str, int], set[str]] = {}
         self._beside: set[str] = set()
-        self._hosts: dict[str, object] = {}
         self._no_file: list[str] = []
         self._began_at = SystemClock().now()
 
-    def run(self) -> VerifyReport:
+    def run(self, connection: Connection) -> VerifyReport:
         """Steps: 1 every stream that rows, heads or files know, 2 what the anchors say about them."""
-        heads = {str(head["stream"]): head for head in store.heads(self._connection)}
-        files = self._files()
-        files = {name for name in files if name in heads or self._has_content(name)}
-        names = sorted({*heads, *map(str, store.stream_names(self._connection)), *files})
-        records = 0
-        for name in names:
-            stream = _Stream(name)
-            if STREAM_ID.fullmatch(name):
-                self._check(stream, heads.get(name), has_file=name in files)
-            else:
-                stream.problem(None, "not the name of a stream")
-            records += stream.count
-            self._report(stream.found)
+        self._connection = connection
+        if self._todo is None:
+            files = self._list_files()
+            self._heads = {str(head["stream"]): head for head in store.heads(connection)}
+            self._files = {name for name in files if name in self._heads or self._has_content(name)}
+            rows = map(str, store.stream_names(connection))
+            self._todo = sorted({*self._heads, *rows, *self._files}, reverse=True)
+            self._streams = len(self._todo)
+        while self._todo:
+            self._check(self._todo[-1])
+            self._todo.pop()
         self._check_anchored()
         self._check_missing_files()
-        return VerifyReport(not self._problems, records, len(names), tuple(self._problems[:MAX_PROBLEMS]))
+        return self.report()
 
-    def _report(self, found: list[Problem]) -> None:
-        self._problems.extend(found)
+    def skip(self, reason: str) -> bool:
+        """Note that the stream at hand cannot be read; False when it was not a stream that failed."""
+        name = self._todo.pop() if self._todo else ""
+        self._problems.append(Problem(name, None, f"it cannot be read: {reason}"))
+        return bool(name)
 
-    def _files(self) -> set[str]:
+    def report(self) -> VerifyReport:
+        """Sum up."""
+        return VerifyReport(not self._problems, self._records, self._streams, tuple(self._problems[:MAX_PROBLEMS]))
+
+    def _list_files(self) -> set[str]:
         try:
             names = [entry.name for entry in os.scandir(self._directory)]
         except FileNotFoundError:
@@ -126,10 +139,20 @@ class _Verification:
         state = file_of(self._directory, name).lstat()
         return not stat.S_ISREG(state.st_mode) or state.st_size > 0
 
-    def _check(self, stream: _Stream, head: Row | None, *, has_file: bool) -> None:
+    def _check(self, name: str) -> None:
+        stream = _Stream(name)
+        if STREAM_ID.fullmatch(name):
+            self._check_stream(stream)
+        else:
+            stream.problem(None, "not the name of a stream")
+        self._records += stream.count
+        self._counts[name] = (stream.count, stream.last_hash)
+        self._problems += stream.found
+
+    def _check_stream(self, stream: _Stream) -> None:
         path = file_of(self._directory, stream.name)
         reader = None
-        if has_file:
+        if stream.name in self._files:
             try:
                 reader = LineReader(path)
             except OSError as error:
@@ -138,15 +161,14 @@ class _Verification:
             self._no_file.append(stream.name)
         try:
             self._check_rows(stream, reader)
-        except StorageError as error:
-            stream.problem(None, f"rows after number {stream.count} cannot be read: {error}")
-        finally:
             if reader is not None:
                 self._check_leftover(stream, reader)
+        finally:
+            if reader is not None:
                 reader.close()
+        head = self._heads.get(stream.name)
         if head is not None or stream.count or stream.found or not is_locked(path):
             self._check_head(stream, head)
-        self._counts[stream.name] = (stream.count, stream.last_hash)
 
     def _rows(self, name: str) -> Iterator[Row]:
         after = 0
@@ -275,7 +297,6 @@ class _Verification:
         if head is None:
             stream.problem(None, "its head row is missing")
             return
-        self._hosts[stream.name] = head["host"]
         if not self._key.head_mac_fits(head):
             stream.problem(None, "its head row was changed")
         elif head["count"] != stream.count:
@@ -295,20 +316,23 @@ class _Verification:
                 self._beside.add(other)
 
     def _check_anchored(self) -> None:
+        unread = {problem.stream for problem in self._problems} - self._counts.keys()
         for (name, count), ends in sorted(self._anchored.items()):
+            if name in unread:
+                continue
             have, last = self._counts.get(name, (0, NO_HASH))
             if count > have:
                 what = "the whole stream was deleted" if not have else f"it ends at {have}"
-                self._report([Problem(name, None, f"a later stream saw {count} entries of it: {what}")])
+                self._problems.append(Problem(name, None, f"a later stream saw {count} entries of it: {what}"))
             elif count and ends != {last if count == have else store.hash_at(self._connection, name, count)}:
-                self._report([Problem(name, count, "a later stream saw another entry here")])
+                self._problems.append(Problem(name, count, "a later stream saw another entry here"))
 
     def _check_missing_files(self) -> None:
         """On one machine every stream has its file; on a shared database those of this host or directory have."""
         here = os.uname().nodename
         for name in self._no_file:
-            if self._local or name in self._beside or self._hosts.get(name) == here:
-                self._report([Problem(name, None, "its file is missing")])
+            if self._local or name in self._beside or self._heads.get(name, {}).get("host") == here:
+                self._problems.append(Problem(name, None, "its file is missing"))
 
 
 def _columns_fit(row: Row, body: str) -> bool:

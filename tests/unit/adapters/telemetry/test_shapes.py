@@ -14,8 +14,8 @@ from akili_cli.adapters.telemetry.shapes import hide_named, hide_private_keys, i
         "password db_password DB_PASSWORD dbPassword passwd token access_token apiKey API_KEY api-key apikey secret "
         "clientSecret secret_id authorization "
         "Proxy-Authorization credential cookie Set-Cookie private_key privateKey "
-        "ssh_key AWS_SECRET_ACCESS_KEY PGPASSWORD password2 pass auth encryption_key AccountKey x-auth-token passphrase "
-        "refresh_tokens password_hash",
+        "ssh_key AWS_SECRET_ACCESS_KEY PGPASSWORD password2 pass auth encryption_key AccountKey x-auth-token "
+        "passphrase refresh_tokens password_hash",
     ),
 )
 def test_secret_names(name: str) -> None:
@@ -26,8 +26,8 @@ def test_secret_names(name: str) -> None:
     "name",
     re.findall(
         r"\S+",
-        "tokens_used input_tokens max_tokens tokens token_count token_limit key keys keyboard monkey primary_key author "
-        "password_file password_policy secret_name token_type token_url "
+        "tokens_used input_tokens max_tokens tokens token_count token_limit key keys keyboard monkey "
+        "primary_key author password_file password_policy secret_name token_type token_url "
         "cookie_name passed bypass path authentication "
         "authorized secretary tokenizer access_key_id key_id public_key password_authentication user",
     ),
