@@ -18,7 +18,8 @@ from akili_cli.bootstrap.knowledge import RunbookKnowledge
 from akili_cli.bootstrap.policy import build_rules, role_finder, tool_roots
 from akili_cli.bootstrap.secrets import SecretResolver
 from akili_cli.bootstrap.tools import build_tools
-from akili_cli.config.load import Loaded, load_settings
+from akili_cli.config.lines import Loaded
+from akili_cli.config.load import load_settings
 from akili_cli.config.paths import Workspace, home_of, open_workspace, protected_roots
 from akili_cli.core.agent.history import History
 from akili_cli.core.agent.loop import AgentLoop
@@ -172,7 +173,7 @@ async def _open_database(
         )
     from akili_cli.adapters.storage.backends.sqlite import open_sqlite
 
-    return await open_sqlite(Path(storage.sqlite.path).expanduser() if storage.sqlite.path else workspace.db)
+    return await open_sqlite(Path(storage.sqlite.path) if storage.sqlite.path else workspace.db)
 
 
 def open_ledger(state: State) -> Ledger:

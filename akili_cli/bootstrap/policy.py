@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from akili_cli.config.load import Loaded
+from akili_cli.config.lines import Loaded
 from akili_cli.config.policies import CapabilityPolicy, RuleSettings
 from akili_cli.core.policy.compile import CapabilitySpec, PolicySpec, RoleSpec, ToolRoots, compile_rules
 from akili_cli.core.policy.engine import RuleSet

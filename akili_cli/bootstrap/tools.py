@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from akili_cli.config.settings import Settings
 from akili_cli.core.policy.compile import ToolRoots
 from akili_cli.core.sandbox.base import Sandbox
@@ -23,7 +21,7 @@ def build_tools(settings: Settings, roots: ToolRoots, sandbox: Sandbox, *, home:
     files = FileToolSettings(allowed_paths=roots.files, max_file_size_bytes=settings.tools.file.max_file_size_bytes)
     return ToolBox(
         (
-            ShellExec(sandbox, roots.files, settings.sandbox.max_execution_seconds, Path(home)),
+            ShellExec(sandbox, roots.files, settings.sandbox.max_execution_seconds, home),
             FileRead(files, home=home, cwd=cwd),
             FileWrite(files, home=home, cwd=cwd),
             GitRead(sandbox, home=home, cwd=cwd),

@@ -34,7 +34,7 @@ def run_command_line(arguments: list[str]) -> int:
     try:
         code = typer.main.get_command(app)(arguments, prog_name="akili", standalone_mode=False)
         sys.stdout.flush()
-    except BaseException as error:  # noqa: BLE001  # the one place where everything ends
+    except BaseException as error:  # the one place where everything ends
         code = _exit_code(error)
     return code if isinstance(code, int) else 0
 

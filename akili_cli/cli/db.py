@@ -25,7 +25,7 @@ def query(
     as_json: bool = JSON,
 ) -> None:
     """Query the database on a connection that cannot write."""
-    params = {}
+    params: dict[str, object] = {}
     for text in param:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():

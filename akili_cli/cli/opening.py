@@ -10,7 +10,8 @@ from pathlib import Path
 from akili_cli.bootstrap.app import App, Start, State, open_app, open_state
 from akili_cli.bootstrap.policy import build_rules
 from akili_cli.cli import options, render
-from akili_cli.config.load import Loaded, load_settings
+from akili_cli.config.lines import Loaded
+from akili_cli.config.load import load_settings
 from akili_cli.config.paths import home_of, open_workspace, protected_roots
 from akili_cli.core.approvals.model import Asker
 from akili_cli.core.policy.engine import RuleSet

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
+MAX_NAME, MAX_LABEL = 253, 63
+
 
 def host_name(text: str) -> str | None:
     """Give a host as lower-case ASCII without a trailing dot (IPv6 without brackets), or None if it is none."""
@@ -18,13 +20,13 @@ def host_name(text: str) -> str | None:
     except UnicodeError:
         return None
     labels = ascii_name.split(".")
-    if not ascii_name or len(ascii_name) > 253 or not all(_is_label(label) for label in labels):
+    if not ascii_name or len(ascii_name) > MAX_NAME or not all(_is_label(label) for label in labels):
         return None
     return ascii_name
 
 
 def _is_label(label: str) -> bool:
-    return 0 < len(label) < 64 and all(c.isalnum() or c in "-_" for c in label) and label.isascii()
+    return 0 < len(label) <= MAX_LABEL and all(c.isalnum() or c in "-_" for c in label) and label.isascii()
 
 
 def split_host(entry: str) -> tuple[str, str]:

@@ -124,6 +124,11 @@ def open_models(
     return replace(opened, model=chain, warnings=tuple(warnings))
 
 
+def chosen_provider(settings: ProvidersSettings, env: Mapping[str, str]) -> str:
+    """Name the provider that ``open_models`` would take first, without building it."""
+    return settings.default or _from_environment(env) or BUILTIN
+
+
 def _from_environment(env: Mapping[str, str]) -> str | None:
     for name, known in KNOWN.items():
         if known.key_variable and env.get(known.key_variable, "").strip():

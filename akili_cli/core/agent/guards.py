@@ -32,16 +32,12 @@ class Guards:
         call = hashlib.sha256(canonical_json([step.call.name, step.call.arguments]).encode()).hexdigest()
         if step.status is Status.DENIED:
             self._denied[call] += 1
-            if self._denied[call] >= 2:
+            if self._denied[call] > 1:
                 self.stop = f"{step.call.name} was refused twice for the same call; the run ends here"
                 self.denied_again = True
         result = hashlib.sha256(step.text.encode("utf-8", "surrogatepass")).hexdigest()
         self._seen[call + result] += 1
         if self._seen[call + result] >= self._settings.max_repeats and self.stop is None:
-            self.stop = (
-                f"{step.call.name} gave the same result {self._settings.max_repeats} times; the run ends here"
-            )
+            self.stop = f"{step.call.name} gave the same result {self._settings.max_repeats} times; the run ends here"
         if self.steps_left <= 0 and self.stop is None:
-            self.stop = (
-                f"the run reached its limit of {self._settings.max_steps} tool calls (agent.max_steps)"
-            )
+            self.stop = f"the run reached its limit of {self._settings.max_steps} tool calls (agent.max_steps)"

@@ -20,6 +20,7 @@ from akili_cli.domain.errors import BudgetExceededError, ModelError
 from akili_cli.domain.events import Emit, Event, silent
 from akili_cli.domain.messages import (
     Attempt,
+    Block,
     Completion,
     Message,
     Model,
@@ -265,7 +266,7 @@ def _with_untrusted(run: Run, attachments: tuple[TextBlock, ...]) -> Run:
 
 def _redacted(message: Message, pipeline: Pipeline) -> Message:
     redact = pipeline.redactor
-    blocks = []
+    blocks: list[Block] = []
     for block in message.blocks:
         if isinstance(block, ToolUseBlock):
             arguments = None if block.arguments is None else redact.value(dict(block.arguments))

@@ -41,7 +41,7 @@ class RunReport:
     run_id: str
     conversation_id: str | None = None
     steps: tuple[StepResult, ...] = ()
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = 0.0
     provider: str = ""
     model: str = ""
@@ -76,9 +76,7 @@ class RunReport:
             "cost_usd": self.cost_usd,
             "provider": self.provider,
             "model": self.model,
-            "attempts": [
-                {"provider": a.provider, "model": a.model, "error": a.error or None} for a in self.attempts
-            ],
+            "attempts": [{"provider": a.provider, "model": a.model, "error": a.error or None} for a in self.attempts],
             "conversation_id": self.conversation_id,
             "correlation_id": self.correlation_id,
             "run_id": self.run_id,

@@ -12,9 +12,7 @@ class AgentSettings(BaseModel):
 
     max_iterations: int = Field(25, ge=1, le=1000, description="model calls in one run")
     max_steps: int = Field(100, ge=1, le=10_000, description="tool calls in one run")
-    max_repeats: int = Field(
-        3, ge=2, le=100, description="equal calls with equal results before the run ends"
-    )
+    max_repeats: int = Field(3, ge=2, le=100, description="equal calls with equal results before the run ends")
     max_result_bytes: int = Field(
         16_384, ge=256, description="of one tool result shown to the model; head and tail are kept"
     )

@@ -23,7 +23,7 @@ class Spending:
     ledger: Ledger
     run: Run
     settings: AgentSettings
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = 0.0
     spent_usd: float = field(default=0.0)
 
@@ -68,7 +68,7 @@ class Spending:
                 source=str(run.principal.source),
                 correlation_id=run.correlation_id,
                 run_id=run.id,
-                conversation_id=run.conversation_id,
+                conversation_id=run.conversation_id or "",
                 tool=f"{self.model.provider}/{self.model.model}",
                 result=Result.FAILURE,
                 error=error,
@@ -85,7 +85,7 @@ def _record(run: Run, done: Completion) -> AuditRecord:
         source=str(run.principal.source),
         correlation_id=run.correlation_id,
         run_id=run.id,
-        conversation_id=run.conversation_id,
+        conversation_id=run.conversation_id or "",
         tool=f"{done.provider}/{done.model}",
         parameters={"attempts": tried} if tried else {},
         result=Result.SUCCESS,

@@ -63,9 +63,7 @@ class TurnRunner:
     def _only_looks(self, use: ToolUseBlock, call: ToolCall, run: Run, cut_off: bool) -> bool:
         return not cut_off and use.arguments is not None and self.pipeline.only_looks(call, run)
 
-    async def _one(
-        self, use: ToolUseBlock, call: ToolCall, run: Run, reason: str, cut_off: bool
-    ) -> StepResult:
+    async def _one(self, use: ToolUseBlock, call: ToolCall, run: Run, reason: str, cut_off: bool) -> StepResult:
         redact = self.pipeline.redactor.value
         self.emit(
             Event(

@@ -18,6 +18,7 @@ from akili_cli.domain.ids import new_approval_id, new_uuid
 from akili_cli.domain.risk import Risk, parse_risk
 
 PERMIT_TTL_S = 3600.0
+MIN_TYPED = 4
 LOCAL_SOURCES = frozenset({Source.CLI, Source.REPL})
 
 
@@ -159,7 +160,7 @@ class ApprovalQueue:
         """
         await self.expire()
         typed = approval_id.strip().lower()
-        if len(typed) >= 4 and typed.isalnum():
+        if len(typed) >= MIN_TYPED and typed.isalnum():
             found = await self._db.read(lambda conn: store.find(conn, self._org, typed))
             if len(found) == 1:
                 return found[0]
@@ -220,9 +221,7 @@ class ApprovalQueue:
         Raises ``ConflictError`` or ``ExpiredError`` when it cannot be used (any more); then nothing may run.
         """
         now = self._clock.now()
-        got = await self._db.write(
-            lambda conn: store.consume(conn, self._org, approval_id, now), durable=True
-        )
+        got = await self._db.write(lambda conn: store.consume(conn, self._org, approval_id, now), durable=True)
         if not got:
             raise await self._too_late(approval_id)
         return await self.get(approval_id)

@@ -46,9 +46,7 @@ def listing(conn: Connection, org: str, *, status: str | None, limit: int) -> li
     """List approvals, newest first."""
     where = "org_id = :org" + ("" if status is None else " AND status = :status")
     sql = f"SELECT * FROM approvals WHERE {where} ORDER BY created_at DESC, id LIMIT :limit"  # noqa: S608  # fixed texts
-    rows = conn.execute(
-        sql, {"org": org, "status": status, "limit": limit} if status else {"org": org, "limit": limit}
-    )
+    rows = conn.execute(sql, {"org": org, "status": status, "limit": limit} if status else {"org": org, "limit": limit})
     return [_approval(row) for row in rows]
 
 

@@ -176,9 +176,7 @@ class Pipeline:
             self.cache.put(key, clean)
         return replace(self._result(request, clean, entry.id), duration_s=duration_s)
 
-    async def _execute(
-        self, request: Request, prepared: Prepared, permit: Permit, started: float
-    ) -> ToolOutput:
+    async def _execute(self, request: Request, prepared: Prepared, permit: Permit, started: float) -> ToolOutput:
         try:
             return await prepared.tool.run(prepared.args, permit)
         except asyncio.CancelledError:
@@ -232,9 +230,7 @@ class Pipeline:
             f"Waiting for approval {approval.id}: {approval.because} (rule {ruling.rule_id}, {ruling.origin}). "
             "A human must decide; do not ask for it again."
         )
-        return replace(
-            self._refusal(request, Status.APPROVAL_REQUIRED, text, entry.id), approval_id=approval.id
-        )
+        return replace(self._refusal(request, Status.APPROVAL_REQUIRED, text, entry.id), approval_id=approval.id)
 
     async def _record_ruling(self, approval: Approval, result: Result) -> None:
         _, run = frozen_call(approval)
@@ -247,13 +243,13 @@ class Pipeline:
                 digest=approval.digest,
                 result=result,
                 rule=f"{approval.rule_id}@{approval.rule_origin}",
-                approved_by=approval.resolved_by,
-                error=approval.feedback,
+                approved_by=approval.resolved_by or "",
+                error=approval.feedback or "",
             )
         )
 
     def _record(
-        self, request: Request, result: Result, *, permit: Permit | None = None, error: str | None = None
+        self, request: Request, result: Result, *, permit: Permit | None = None, error: str = ""
     ) -> AuditRecord:
         decision = request.decision
         return AuditRecord(
@@ -269,13 +265,11 @@ class Pipeline:
             rule=f"{decision.ruling.rule_id}@{decision.ruling.origin}",
             rules=tuple(f"{hit.verdict} {hit.rule_id}@{hit.origin}" for hit in decision.hits),
             effects=request.effects.as_dict(),
-            approved_by=permit.approved_by if permit else None,
+            approved_by=(permit.approved_by or "") if permit else "",
             error=error,
         )
 
-    def _result(
-        self, request: Request, output: ToolOutput, audit_id: str, *, cached: bool = False
-    ) -> StepResult:
+    def _result(self, request: Request, output: ToolOutput, audit_id: str, *, cached: bool = False) -> StepResult:
         layers = output.metadata.get("layers", ())
         return StepResult(
             call=request.call,
@@ -314,7 +308,7 @@ def _who(run: Run) -> dict[str, Any]:
         "source": str(run.principal.source),
         "correlation_id": run.correlation_id,
         "run_id": run.id,
-        "conversation_id": run.conversation_id,
+        "conversation_id": run.conversation_id or "",
     }
 
 
@@ -344,5 +338,5 @@ def _with_output(record: AuditRecord, output: ToolOutput, duration_s: float) -> 
         layers=tuple(layers) if isinstance(layers, list | tuple) else (),
         output_sha256=hashlib.sha256(data).hexdigest(),
         output_bytes=len(data),
-        error=None if output.ok else output.text[:500],
+        error="" if output.ok else output.text[:500],
     )

@@ -134,9 +134,7 @@ def _capability_rules(capability: CapabilitySpec) -> Iterable[Rule]:
         if entries:
             what = "is denied" if name in _DENIED else "is not in the allowed list"
             match = Match(principals=bound, **{field_name: entries})  # type: ignore[arg-type]  # a list field
-            because = (
-                f"{name.partition('_')[2].removesuffix('s')} {what} by capability policy {capability.name}"
-            )
+            because = f"{name.partition('_')[2].removesuffix('s')} {what} by capability policy {capability.name}"
             yield rule(name, Verdict.DENY, match, because)
     if capability.max_risk_level is not None and capability.max_risk_level < Risk.CRITICAL:
         above = Match(principals=bound, min_risk=capability.max_risk_level.raised())

@@ -13,6 +13,16 @@ from akili_cli.domain.effects import Command
 from akili_cli.domain.hosts import host_matches
 from akili_cli.domain.paths import is_within_any
 
+_SINGLE: dict[str, Callable[[Action], str | None]] = {
+    "tools": lambda action: action.tool,
+    "permissions": lambda action: action.permission,
+    "users": lambda action: action.run.principal.user,
+    "roles": lambda action: action.role,
+    "agents": lambda action: action.run.principal.agent,
+    "sources": lambda action: str(action.run.principal.source),
+    "skills": lambda action: action.run.skill,
+}
+
 
 def compile_match(match: Match, verdict: Verdict) -> tuple[Condition, ...]:
     """Give the tests that must all hold, cheapest first.
@@ -30,23 +40,17 @@ def compile_match(match: Match, verdict: Verdict) -> tuple[Condition, ...]:
 
 
 def _who_and_what(match: Match) -> Iterable[Condition]:
-    if match.tools:
-        yield _one_of(match.tools, lambda a: a.tool)
-    if match.permissions:
-        yield _one_of(match.permissions, lambda a: a.permission)
-    if match.users:
-        yield _one_of(match.users, lambda a: a.run.principal.user)
-    if match.roles:
-        yield _one_of(match.roles, lambda a: a.role)
-    if match.agents:
-        yield _one_of(match.agents, lambda a: a.run.principal.agent)
-    if match.sources:
-        yield _one_of(match.sources, lambda a: str(a.run.principal.source))
-    if match.skills:
-        yield _one_of(match.skills, lambda a: a.run.skill)
+    for field, value in _SINGLE.items():
+        names = getattr(match, field)
+        if names:
+            yield _one_of(names, value)
     if match.principals:
-        names = frozenset(match.principals)
-        yield lambda a: not names.isdisjoint((a.run.principal.user, a.role, a.run.principal.agent))
+        bound = frozenset(match.principals)
+        yield lambda a: not bound.isdisjoint((a.run.principal.user, a.role, a.run.principal.agent))
+    yield from _risk_tests(match)
+
+
+def _risk_tests(match: Match) -> Iterable[Condition]:
     if match.min_risk is not None:
         low = match.min_risk
         yield lambda a: a.risk >= low
@@ -68,15 +72,13 @@ def _effect_tests(match: Match, verdict: Verdict) -> Iterable[Condition]:
     for name in ("reads", "writes", "deletes"):
         roots = getattr(match, name)
         if roots:
-            yield _or_opaque(_over(some, lambda a, n=name: getattr(a.effects, n), _path_test(roots)))
+            yield _or_opaque(_over(some, _effect(name), _path_test(roots)))
     if match.paths:
         yield _or_opaque(_over(some, lambda a: a.paths, _path_test(match.paths)))
     if match.commands:
         strict = verdict is Verdict.ALLOW
         patterns = tuple(parse_command_pattern(text) for text in match.commands)
-        yield _or_opaque(
-            _over(some, lambda a: a.effects.commands, lambda c: any(p(c, strict) for p in patterns))
-        )
+        yield _or_opaque(_over(some, lambda a: a.effects.commands, lambda c: any(p(c, strict) for p in patterns)))
     if match.domains:
         yield _or_opaque(_over(some, lambda a: a.effects.hosts, _host_test(match.domains)))
     if match.nodes:
@@ -99,12 +101,14 @@ def _unless_tests(match: Match) -> Iterable[Condition]:
         yield _or_opaque(lambda a: any(not inside(path) for path in a.paths))
     if match.unless_commands is not None:
         patterns = tuple(parse_command_pattern(text) for text in match.unless_commands)
-        yield _or_opaque(
-            lambda a: any(not any(p(command, True) for p in patterns) for command in a.effects.commands)
-        )
+        yield _or_opaque(lambda a: any(not any(p(command, True) for p in patterns) for command in a.effects.commands))
     if match.unless_domains is not None:
         known = _host_test(match.unless_domains)
         yield _or_opaque(lambda a: any(not known(host) for host in a.effects.hosts))
+
+
+def _effect(name: str) -> Callable[[Action], tuple[object, ...]]:
+    return lambda action: getattr(action.effects, name)  # type: ignore[no-any-return]  # one of its tuples
 
 
 def _or_opaque(test: Condition) -> Condition:
