@@ -155,7 +155,7 @@ def _root(env: Mapping[str, str]) -> Path:
     if text == "~" or text.startswith("~/"):
         text = str(home_of(env)) + text[1:]
     root = Path(text).absolute()
-    if str(root.resolve()) in ("/", str(Path(env.get("HOME") or "/").resolve())):
+    if os.path.realpath(root) in ("/", os.path.realpath(env.get("HOME") or "/")):
         raise WorkspaceError(
             f"AKILI_WORKSPACE is {str(root)!r}, which holds more than akili's files",
             hint="give it a directory of its own",

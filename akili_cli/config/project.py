@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -33,8 +34,9 @@ _SECTIONS = frozenset({"agent", "memory", "runbooks"})
 
 def find_project_file(cwd: Path, user_file: Path | None) -> Path | None:
     """Give the project file of a directory, if it has one; raises ``ConfigError`` when it has two."""
-    found = [cwd / name for name in PROJECT_NAMES if (cwd / name).exists()]
-    found = [path for path in found if user_file is None or path.resolve() != user_file.resolve()]
+    found = [cwd / name for name in PROJECT_NAMES if os.path.lexists(cwd / name)]
+    if user_file is not None:
+        found = [path for path in found if os.path.realpath(path) != os.path.realpath(user_file)]
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise ConfigError(f"{cwd}: more than one project file: {names}", hint="keep one")
@@ -87,7 +89,7 @@ def _outside(value: object, cwd: Path) -> Iterator[Problem]:
 def _is_inside(entry: str, cwd: Path) -> bool:
     try:
         return not entry.startswith(("~", "/")) and is_within(
-            resolve(entry, cwd=str(cwd), home="/"), str(cwd.resolve())
+            resolve(entry, cwd=str(cwd), home="/"), os.path.realpath(cwd)
         )
     except InvalidArgumentsError:
         return False

@@ -54,8 +54,11 @@ def read_config_file(path: Path) -> ConfigFile:
 
 
 def is_foreign(path: Path) -> bool:
-    """Tell whether a file belongs to another user than root or this one."""
-    return path.stat().st_uid not in (0, os.geteuid())
+    """Tell whether a file belongs to another user than root or this one; one that cannot be seen does not."""
+    try:
+        return path.stat().st_uid not in (0, os.geteuid())
+    except OSError:
+        return False
 
 
 def shown(path: Path) -> str:
