@@ -144,4 +144,6 @@ def _sockets(text: str) -> list[Row]:
 def _address(hexed: str) -> str:
     """Decode the kernel's words of four bytes, each in host (little-endian) order."""
     words = [bytes.fromhex(hexed[i : i + 8])[::-1] for i in range(0, len(hexed), 8)]
-    return str(ipaddress.ip_address(b"".join(words)))
+    address = ipaddress.ip_address(b"".join(words))
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(address) if mapped is None else f"::ffff:{mapped}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from akili_cli.features.runbooks.capture import Row, dig
@@ -16,7 +16,7 @@ MAX_CELL = 300
 _NUMBER = re.compile(r"\s*([-+]?\d[\d,]*(?:\.\d+)?|[-+]?\.\d+)\s*([A-Za-z%µ]*)\s*", re.ASCII)
 _SIZES = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _TIMES = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_HOLE = re.compile(r"\{([^{}|]+)(?:\|(size))?\}")
+_HOLE = re.compile(r"\{([^{}|]+)(?:\|(size|kib|age))?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _apply(
     taken.update((target, id(row)) for row, _ in hits)
     out = []
     for row, value in hits[:MAX_PER_RULE]:
-        text = fill(rule.say, {**row.cells, **extra, **_computed(rule, row, value), "count": len(hits)})
+        text = fill(rule.say, {"count": len(hits), **row.cells, **extra, **_computed(rule, row, value)})
         out.append(Finding(severity, step, text, _evidence(rule, row), rule.then))
     out = list(dict.fromkeys(out))
     if len(hits) > MAX_PER_RULE:
@@ -165,8 +165,8 @@ def _state(rule: FactRule, rows: tuple[Row, ...], extra: Mapping[str, object]) -
     chosen = select(rule.where, rows)
     if not chosen:
         return fill(rule.none, {**extra, "count": 0})
-    texts = list(dict.fromkeys(fill(rule.say, {**row.cells, **extra, "count": len(chosen)}) for row in chosen))
-    more = len(texts) - rule.limit
+    texts = list(dict.fromkeys(fill(rule.say, {"count": len(chosen), **row.cells, **extra}) for row in chosen))
+    more = len(texts) - rule.limit if rule.rest else 0
     return "; ".join(texts[: rule.limit]) + (f"; and {more} more" if more > 0 else "")
 
 
@@ -176,7 +176,7 @@ def _evidence(rule: Condition, row: Row) -> str:
         for line in bounded(row.raw).split("\n"):
             if compare(line, rule.op, rule.value):
                 return clean(line)
-    return clean(row.raw.strip().split("\n")[0])
+    return clean(row.raw)
 
 
 def compare(left: object, op: str, right: object) -> bool:
@@ -249,7 +249,10 @@ def _with_unit(number: float, unit: str) -> tuple[float, str] | None:
 
 
 def fill(template: str, cells: Mapping[str, object]) -> str:
-    """Put cells into ``{name}``; ``{name|size}`` writes bytes as KiB, MiB, GiB. Unknown names become ``?``."""
+    """Put cells into ``{name}``; ``{name|size}`` writes bytes, ``|kib`` kibibytes, ``|age`` seconds for people.
+
+    Unknown names become ``?``.
+    """
 
     def put(hole: re.Match[str]) -> str:
         name, form = hole[1], hole[2]
@@ -258,7 +261,7 @@ def fill(template: str, cells: Mapping[str, object]) -> str:
             value = dig(cells, name)
         if value is None:
             return "?"
-        return size_text(value) if form == "size" else clean(str(value))
+        return _FORMS[form](value) if form else clean(str(value))
 
     return _HOLE.sub(put, template)
 
@@ -276,8 +279,27 @@ def size_text(value: object) -> str:
     return f"{amount:.1f} TiB"
 
 
+def age_text(value: object) -> str:
+    """Write seconds for people: ``43 min``, ``5.1 days``."""
+    number = parse_number(value)
+    if number is None:
+        return clean(str(value))
+    seconds = number[0]
+    for limit, length, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86_400:.1f} days"
+
+
 def clean(text: str) -> str:
     """Make foreign text safe to show: one line, no control, direction or invisible characters, 300 long."""
     text = " ".join(text[:MAX_LINE].split())
     text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return text if len(text) <= MAX_CELL else text[: MAX_CELL - 3] + "..."
+
+
+_FORMS: Mapping[str, Callable[[object], str]] = {
+    "size": size_text,
+    "kib": lambda value: size_text(f"{value}K"),
+    "age": age_text,
+}

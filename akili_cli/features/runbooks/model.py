@@ -98,6 +98,7 @@ class FactRule(_Written):
     where: tuple[Condition, ...] = Field((), strict=False)
     none: str = Field("none", max_length=200)
     limit: int = Field(10, ge=1, le=50)
+    rest: bool = Field(True, description="say how many rows the limit left out")
 
 
 class Capture(_Written):

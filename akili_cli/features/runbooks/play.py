@@ -102,6 +102,7 @@ class Player:
             if outcome.status is not StepStatus.OK or outcome.reason:
                 status = StepStatus.NOT_CHECKED if outcome.status is StepStatus.OK else outcome.status
                 gaps.append(UncheckedStep(step.id, step.heading, status, outcome.reason))
+        findings += walk.unverified
         gaps += walk.dropped
         unchecked = tuple(gaps)
         return FinalReport(
@@ -114,7 +115,7 @@ class Player:
             findings=tuple(findings),
             checked=tuple(checked),
             not_checked=unchecked,
-            next_steps=self._next_steps(bool(findings)),
+            next_steps=self._next_steps(any(one.severity.rank >= Severity.WARNING.rank for one in findings)),
         )
 
     def _next_steps(self, found: bool) -> tuple[str, ...]:
@@ -133,6 +134,7 @@ class _Walk:
     wanted: list[ToolUseBlock] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     dropped: list[UncheckedStep] = field(default_factory=list)
+    unverified: list[Finding] = field(default_factory=list)
     asked: set[str] = field(init=False)
     results: dict[str, ToolResultBlock] = field(init=False)
 
@@ -181,15 +183,22 @@ class _Walk:
         checks = [one for one in done if one is not None]
         if len(checks) < len(done):
             return False
-        bad = any(one.status is StepStatus.FAILED or one.severity.rank >= Severity.WARNING.rank for one in checks)
+        bad = [
+            check.heading
+            for check, one in zip(step.verify, checks, strict=True)
+            if one.status is StepStatus.FAILED or one.severity.rank >= Severity.WARNING.rank
+        ]
         if not bad:
             return True
-        for one in step.rollback:
-            back = self.step(one)
-            if back is None:
+        taken = bool(step.rollback)
+        for back in step.rollback:
+            outcome = self.step(back)
+            if outcome is None:
                 return False
-            if back.status is not StepStatus.OK:
+            taken = outcome.status is StepStatus.OK
+            if not taken:
                 break
+        self.unverified.append(_unverified(step, bad, taken))
         return True
 
     def each(self, step: Step) -> Outcome | None:
@@ -210,7 +219,7 @@ class _Walk:
         parts = [one for one in done if one is not None]
         if len(parts) < len(done):
             return None
-        return _together(parts, left_out=len(items) - len(done))
+        return _together(list(zip(usable, parts, strict=False)), left_out=len(items) - len(done))
 
     def once(self, step: Step, item: str | None, suffix: str) -> Outcome | None:
         identity = f"{call_prefix(self.runbook.slug)}{step.id}{suffix}"
@@ -228,6 +237,12 @@ class _Walk:
         return None
 
 
+def _unverified(step: Step, failed: list[str], taken: bool) -> Finding:
+    end = "the way back was taken" if taken else "it was not taken back"
+    text = f"{step.heading} did not hold ({', '.join(failed)}); {end}"
+    return Finding(Severity.WARNING if taken else Severity.CRITICAL, step.id, text, "")
+
+
 def _holds(when: When, before: Outcome) -> bool:
     if when.status is not None:
         return before.status == when.status
@@ -238,13 +253,14 @@ def _holds(when: When, before: Outcome) -> bool:
     return before.severity.rank >= wanted if operator == ">=" else before.severity.rank == wanted
 
 
-def _together(parts: Sequence[Outcome], *, left_out: int) -> Outcome:
+def _together(played: Sequence[tuple[str, Outcome]], *, left_out: int) -> Outcome:
+    parts = [part for _, part in played]
     judged = Judgement(
         tuple(one for part in parts for one in part.judged.findings),
         tuple(one for part in parts for one in part.judged.facts),
     )
     bad = [part for part in parts if part.status is not StepStatus.OK]
-    reasons = list(dict.fromkeys(part.reason for part in parts if part.reason))[:3]
+    reasons = [f"{clean(item)}: {part.reason}" for item, part in played if part.reason][:3]
     if left_out > 0:
         reasons.append(f"{left_out} more were not looked at")
     refused = [part for part in bad if part.status is not StepStatus.NOT_CHECKED]

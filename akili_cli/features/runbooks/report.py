@@ -12,7 +12,7 @@ from akili_cli.features.runbooks.model import Severity, StepStatus
 SCHEMA = "akili.runbook-report/1"
 NO_MODEL = "No language model was used: this report was made by playing the steps of a runbook."
 
-_MARKS = re.compile(r"([\\`*])|<(?=[A-Za-z/!?])|\](?=[(\[:])")
+_MARKS = re.compile(r"([\\`*])|<(?=[A-Za-z/!?])|\](?=[(\[])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,9 @@ class FinalReport:
 
 
 def overall(findings: tuple[Finding, ...], checked: int, unchecked: tuple[UncheckedStep, ...]) -> Severity:
-    """Give the worst of all; what was refused, failed or not looked at at all is unknown, never healthy."""
+    """Give the worst of all. What was refused or failed, or mostly not looked at, is unknown, never healthy."""
     worst = [one.severity for one in findings]
-    if not checked or any(one.status is not StepStatus.NOT_CHECKED for one in unchecked):
+    if len(unchecked) > checked or not checked or any(one.status is not StepStatus.NOT_CHECKED for one in unchecked):
         worst.append(Severity.UNKNOWN)
     return max(worst, key=lambda one: one.rank, default=Severity.OK)
 
