@@ -17,6 +17,7 @@ _STREAMS = re.compile(r"-|/dev/(?:null|zero|full|random|urandom|tty|stdin|stdout
 _NETWORK = re.compile(r"/dev/(?:tcp|udp)/([^/]+)/([^/]+)")
 _MULTICALL = frozenset({"busybox", "toybox", "coreutils", "uutils"})
 _SYSTEM = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"})
+_PROCESS = re.compile(r"/(?:proc/+[^/]+/+(?:task/+[^/]+/+)?(?:cwd|root|fd|exe|map_files)|dev/+fd)\b")
 MAX_PLACES = 8
 
 
@@ -82,7 +83,7 @@ class Ledger:
 
     def fixed(self, access: Access, *paths: str) -> None:
         """Note absolute paths a program is known to use."""
-        self._paths[access].extend(os.path.realpath(path) for path in paths)
+        self._paths[access].extend(_real(path) for path in paths)
 
     def touch(self, access: Access, token: Token, place: Place) -> None:
         """Note the path a token names; a computed one is opaque unless it is only read."""
@@ -96,6 +97,8 @@ class Ledger:
         if network := _NETWORK.fullmatch(text):
             self.host(network.group(1), network.group(2))
             return
+        if access != "read" and _PROCESS.search(text):
+            self.opaque(f"{access}s to {text!r}, which depends on the process that looks")
         if not text.startswith("/") and not place.known and access != "read":
             self.opaque(f"{access}s to {token.raw!r} in a directory that cannot be known")
         for directory in place.dirs:
@@ -170,4 +173,11 @@ def resolve(text: str, directory: str, *, link_itself: bool = False) -> str:
     joined = Path(directory) / text
     if link_itself and not text.endswith("/") and joined.name not in ("", "..") and not text.endswith("/."):
         return str(Path(os.path.realpath(joined.parent)) / joined.name)
-    return os.path.realpath(joined)
+    return _real(joined)
+
+
+def _real(path: str | Path) -> str:
+    """Follow links, but name the reader's own process as the one that will run would: ``/proc/self``."""
+    real = os.path.realpath(path)
+    own = f"/proc/{os.getpid()}"
+    return "/proc/self" + real[len(own) :] if real == own or real.startswith(f"{own}/") else real
