@@ -72,7 +72,7 @@ READS = {
     "through /proc/self/root": "cat /proc/self/root{o}/secret",
     "through /proc/1/root": "cat /proc/1/root{o}/secret",
     "through /proc/1/cwd": "cat /proc/1/cwd/../../outside/secret",
-    "by listing": "ls {o} | sed s/secret/%s/" % CANARY,
+    "by listing": f"ls {{o}} | sed s/secret/{CANARY}/",
     "by the shell": "read x < {o}/secret; echo $x",
     "by executing it": "sh {o}/secret; . {o}/secret",
     "by changing directory first": "cd {o} && cat secret",
@@ -357,7 +357,7 @@ async def test_a_permitted_file_of_root_can_be_read_and_only_that(sandbox: Proce
 async def test_no_descriptor_is_inherited(sandbox: ProcessSandbox, outside: Path) -> None:
     with open(outside / "secret") as file:
         os.set_inheritable(file.fileno(), True)
-        result = await sh(sandbox, "ls /proc/self/fd; cat <&%d" % file.fileno())
+        result = await sh(sandbox, f"ls /proc/self/fd; cat <&{file.fileno()}")
     assert set(result.stdout.split()) <= {b"0", b"1", b"2", b"3"}
     assert CANARY.encode() not in result.stdout
 
@@ -426,7 +426,8 @@ async def test_killing_akili_ends_the_command(tmp_path: Path) -> None:
         from akili_cli.domain.effects import Effects
         from tests.fakes.permits import permit_for
         box = ProcessSandbox(SandboxSettings(), Path({str(tmp_path)!r}), SystemClock())
-        asyncio.run(box.run(ExecRequest(("sh", "-c", "sleep 30; : {marker[:-1]}''{marker[-1]}"), 30), permit_for(Effects())))
+        request = ExecRequest(("sh", "-c", "sleep 30; : {marker[:-1]}''{marker[-1]}"), 30)
+        asyncio.run(box.run(request, permit_for(Effects())))
         """
     akili = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], cwd=Path(__file__).parents[2])
     shown = f"{marker[:-1]}''{marker[-1]}"
@@ -527,6 +528,49 @@ async def test_hostile_leftovers_are_removed(sandbox: ProcessSandbox, tmp_path: 
     result = await py(sandbox, code)
     assert result.exit_code == 0
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+AS_USER = """
+    import asyncio, os, sys
+    from pathlib import Path
+    from concurrent.futures import thread
+    from akili_cli.core.sandbox.backends.process import ProcessSandbox
+    from akili_cli.core.sandbox.base import ExecRequest
+    from akili_cli.core.sandbox.settings import SandboxSettings
+    from akili_cli.domain.clock import SystemClock
+    from akili_cli.domain.effects import Effects
+    from tests.fakes.permits import permit_for
+    os.setgroups([]); os.setresgid(1000, 1000, 1000); os.setresuid(1000, 1000, 1000)
+    sys.executable = "/usr/bin/python3"  # the interpreter of the tests may lie in root's home
+    folder = Path({folder!r})
+    (folder / "victim").write_text("victim")
+    (folder / "victim").chmod(0o600)
+    required = ("files", "network", "processes", "syscalls", "limits", "identity")
+    box = ProcessSandbox(SandboxSettings(require=required), folder / "scratch", SystemClock())
+    line = "cat {folder}/victim; echo x > {folder}/victim; chmod 0 {folder}/victim;"
+    line += "cat /proc/*/environ | grep -a TOKEN; unshare -Ur true && echo namespace;"
+    line += f"kill -9 {{os.getpid()}}; grep CapEff /proc/self/status; id -u"
+    result = asyncio.run(box.run(ExecRequest(("sh", "-c", line), 10), permit_for(Effects())))
+    assert result.layers == required
+    assert os.stat(folder / "victim").st_mode & 0o777 == 0o600
+    assert not os.listdir(folder / "scratch")
+    sys.stdout.buffer.write(result.stdout)
+    """
+
+
+@AS_ROOT
+def test_the_layers_also_hold_for_an_ordinary_user(outside: Path) -> None:
+    os.chown(outside, 1000, 1000)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(AS_USER).format(folder=str(outside))],
+        cwd=Path(__file__).parents[2],
+        env={"TOKEN": CANARY},
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.stdout.split() == [b"CapEff:", b"0" * 16, b"1000"], done.stderr.decode()
+    assert (outside / "victim").read_text() == "victim"
 
 
 def test_no_code_signals_more_than_single_processes() -> None:

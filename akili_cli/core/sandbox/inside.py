@@ -67,6 +67,7 @@ def _steps(request: Request) -> list[tuple[str, Callable[[], None]]]:
     """List the layers in the only order that works: mounts, files to refer to, identity, filters."""
     wanted = request["layers"]
     rulesets: list[int] = []
+    apart: list[bool] = []
     kept = (privileges.CAP_DAC_READ_SEARCH,) if b"read_search" in wanted else ()
 
     def landlock_rules() -> None:
@@ -83,6 +84,15 @@ def _steps(request: Request) -> list[tuple[str, Callable[[], None]]]:
         privileges.no_new_privileges()
         privileges.set_capabilities(kept, inheritable=True)
 
+    def private_proc() -> None:
+        if not apart:
+            raise OSError(errno.EPERM, "without mounts of its own it would be mounted over the machine's /proc")
+        namespaces.private_proc()
+
+    def mounts() -> None:
+        namespaces.private_mounts(request["writable"], request["covered"])
+        apart.append(True)
+
     own_proc = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
 
     def read_search() -> None:
@@ -92,8 +102,8 @@ def _steps(request: Request) -> list[tuple[str, Callable[[], None]]]:
     steps: list[tuple[str, Callable[[], None]]] = [
         ("limits", _first_to_go),
         ("read_search", read_search),
-        ("mount_namespace", lambda: namespaces.private_mounts(request["writable"], request["covered"])),
-        ("proc", namespaces.private_proc),
+        ("mount_namespace", mounts),
+        ("proc", private_proc),
         ("ipc_namespace", lambda: kernel.unshare(namespaces.NEWIPC | namespaces.NEWUTS)),
         ("net_namespace", lambda: kernel.unshare(namespaces.NEWNET)),
         ("landlock", landlock_rules),

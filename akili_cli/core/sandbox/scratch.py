@@ -42,8 +42,8 @@ class Scratch:
                 with target.open("xb") as file:
                     file.write(content)
                 self._give(target)
-            except OSError as error:
-                raise SandboxError(f"{name!r} cannot be written for the command: {error.strerror}") from error
+            except (OSError, UnicodeEncodeError) as error:
+                raise SandboxError(f"{name!r} cannot be written for the command: {error}") from error
 
     def _give(self, path: Path) -> None:
         path.chmod(_OWN_ALL)

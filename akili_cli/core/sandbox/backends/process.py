@@ -26,6 +26,7 @@ _OPEN_FILES = 1024
 _SUPERVISORS = 2
 _CPU_S_PER_CORE = 60
 _KILLED = -9
+_MAX_COMMAND_BYTES = 4 * _MIB
 
 
 class ProcessSandbox:
@@ -97,9 +98,11 @@ class ProcessSandbox:
         return self._result(outcome, self._clock.monotonic() - started, active)
 
     def _checked(self, request: ExecRequest) -> float:
-        texts = (*request.argv, *request.env, *request.env.values())
+        texts = (*request.argv, *request.env, *request.env.values(), request.cwd or "")
         if not request.argv or not request.argv[0] or any("\0" in text for text in texts):
             raise SandboxError("the command is empty or holds a NUL character")
+        if sum(map(len, _encoded(texts))) > _MAX_COMMAND_BYTES:
+            raise SandboxError("the command and its environment are too long", hint="pass long text as a file or stdin")
         if any(not name or "=" in name for name in request.env):
             raise SandboxError("an environment variable has no name, or a '=' in its name")
         if not (request.timeout_s > 0 and math.isfinite(request.timeout_s)):
@@ -135,14 +138,17 @@ class ProcessSandbox:
         scratch: Scratch,
         timeout_s: float,
     ) -> Mapping[str, Sequence[bytes]]:
-        read_search = grants.beyond_base and probe.works("landlock") and probe.works("read_search")
+        closed = first_closed(scratch.path) if self._owner is not None else None
+        mounts = probe.works("mount_namespace")
+        needs_search = grants.beyond_base or (closed is not None and not mounts)
+        read_search = needs_search and probe.works("landlock") and probe.works("read_search")
         covered = list(grants.covered)
-        if self._owner is not None and not read_search and (closed := first_closed(scratch.path)):
+        if closed is not None and not read_search:
             covered.append(closed)
         skipped = {
             "read_search": not read_search,
             "process_count": read_search,  # the capability counts only in the first user namespace
-            "proc": grants.host_proc,
+            "proc": grants.host_proc or not mounts,
             "net_namespace": grants.network.shared,
         }
         steps = [name for name in probe.wanted() if probe.works(name) and not skipped.get(name, False)]
@@ -255,7 +261,10 @@ def _directory(path: str) -> str:
 
 
 def _encoded(texts: Iterable[str]) -> list[bytes]:
-    return [os.fsencode(text) for text in texts]
+    try:
+        return [os.fsencode(text) for text in texts]
+    except UnicodeEncodeError as error:
+        raise SandboxError(f"{error.object!r:.100} holds characters that no program can be given") from error
 
 
 def _numbers(numbers: Iterable[int]) -> list[bytes]:

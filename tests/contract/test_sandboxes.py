@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from akili_cli.core.sandbox.backends.process import ProcessSandbox
+from akili_cli.core.sandbox.base import ExecRequest, Sandbox
+from akili_cli.core.sandbox.probe import LAYERS
+from akili_cli.core.sandbox.settings import SandboxSettings
+from akili_cli.domain.clock import SystemClock
+from akili_cli.domain.effects import Effects
+from akili_cli.domain.errors import SandboxError
+from tests.fakes.permits import permit_for
+
+PERMIT = permit_for(Effects())
+
+
+@pytest.fixture(params=["process"])
+def sandbox(tmp_path: Path) -> Sandbox:
+    return ProcessSandbox(SandboxSettings(max_output_bytes=4096), tmp_path / "scratch", SystemClock())
+
+
+def shell(line: str, **more: object) -> ExecRequest:
+    return ExecRequest(("sh", "-c", line), 10.0, **more)  # type: ignore[arg-type]
+
+
+async def test_a_command_runs_and_its_output_comes_back(sandbox: Sandbox) -> None:
+    result = await sandbox.run(shell("echo out; echo err >&2; exit 3"), PERMIT)
+    assert (result.exit_code, result.stdout, result.stderr) == (3, b"out\n", b"err\n")
+    assert not result.timed_out
+    assert not result.truncated
+
+
+async def test_every_active_layer_is_named_in_the_result(sandbox: Sandbox) -> None:
+    layers = sandbox.layers()
+    assert tuple(layer.name for layer in layers) == LAYERS
+    assert all(layer.active or layer.detail for layer in layers)
+    result = await sandbox.run(shell("true"), PERMIT)
+    assert result.layers == tuple(layer.name for layer in layers if layer.active)
+
+
+async def test_the_environment_is_the_sandboxs_own(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AKILI_TEST_SECRET", "leak")
+    result = await sandbox.run(shell("env", env={"EXTRA": "a=b"}), PERMIT)
+    found = dict(line.split("=", 1) for line in result.stdout.decode().splitlines())
+    assert set(found) == {"PATH", "HOME", "TMPDIR", "LANG", "TERM", "PWD", "EXTRA"}
+    assert found["EXTRA"] == "a=b"
+    assert found["HOME"] == found["TMPDIR"] == found["PWD"]
+    assert found["PATH"] == "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+async def test_stdin_is_fed_and_ends(sandbox: Sandbox) -> None:
+    assert (await sandbox.run(shell("wc -c", stdin=b"x" * 300_000), PERMIT)).stdout.split() == [b"300000"]
+    assert (await sandbox.run(shell("wc -c"), PERMIT)).stdout.split() == [b"0"]
+    assert (await sandbox.run(shell("exit 4", stdin=b"x" * 300_000), PERMIT)).exit_code == 4
+
+
+async def test_files_are_put_into_the_scratch_directory(sandbox: Sandbox, tmp_path: Path) -> None:
+    request = shell("cat a d/b; echo more >> a; cat a", files={"a": b"one ", "d/b": b"two "})
+    assert (await sandbox.run(request, PERMIT)).stdout == b"one two one more\n"
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["/a", "../a", "d/../../a", "", "a\0b"])
+async def test_a_file_name_that_leaves_the_scratch_directory_is_refused(sandbox: Sandbox, name: str) -> None:
+    with pytest.raises(SandboxError):
+        await sandbox.run(shell("true", files={name: b""}), PERMIT)
+
+
+async def test_a_declared_working_directory_is_used(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "file").write_text("here")
+    permit = permit_for(Effects(reads=(str(folder),)))
+    result = await sandbox.run(shell("pwd; cat file; echo x > new", cwd=str(folder)), permit)
+    assert result.stdout.decode() == f"{folder}\nhere"
+    assert result.exit_code != 0
+    assert not (folder / "new").exists()
+
+
+async def test_a_declared_write_works(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    folder.chmod(0o777)
+    permit = permit_for(Effects(writes=(f"{folder}/new",)))
+    result = await sandbox.run(shell(f"echo x > {folder}/new"), permit)
+    assert result.stderr == b""
+    assert (folder / "new").read_text() == "x\n"
+    permit = permit_for(Effects(deletes=(f"{folder}/new",)))
+    assert (await sandbox.run(shell(f"rm {folder}/new"), permit)).exit_code == 0
+    assert not (folder / "new").exists()
+
+
+async def test_a_timeout_ends_the_command(sandbox: Sandbox) -> None:
+    result = await sandbox.run(ExecRequest(("sh", "-c", "echo first; sleep 30"), 0.3), PERMIT)
+    assert result.timed_out
+    assert result.exit_code == -9
+    assert result.stdout == b"first\n"
+    assert result.duration_s < 3
+
+
+async def test_a_signal_shows_as_a_negative_exit_code(sandbox: Sandbox) -> None:
+    assert (await sandbox.run(shell("kill -TERM $$"), PERMIT)).exit_code == -15
+
+
+@pytest.mark.parametrize(("name", "code"), [("no-such-program", 127), ("/etc/passwd", 126)])
+async def test_a_program_that_cannot_start_is_a_result(sandbox: Sandbox, name: str, code: int) -> None:
+    result = await sandbox.run(ExecRequest((name,), 5), PERMIT)
+    assert result.exit_code == code
+    assert name.encode() in result.stderr
+
+
+async def test_long_output_keeps_head_and_tail(sandbox: Sandbox) -> None:
+    result = await sandbox.run(shell("seq 100000"), PERMIT)
+    assert result.truncated
+    assert result.stdout.startswith(b"1\n2\n")
+    assert result.stdout.endswith(b"99999\n100000\n")
+    assert len(result.stdout) <= 4096
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ExecRequest((), 5),
+        ExecRequest(("",), 5),
+        ExecRequest(("a\0b",), 5),
+        ExecRequest(("true",), 0),
+        ExecRequest(("true",), float("nan")),
+        ExecRequest(("true",), float("inf")),
+        ExecRequest(("true",), 5, env={"a=b": "c"}),
+        ExecRequest(("true",), 5, env={"a": "\0"}),
+        ExecRequest(("true",), 5, cwd="/no/such/place"),
+        ExecRequest(("true", "x" * (17 << 20)), 5),
+        ExecRequest(("true", "\ud800"), 5),
+    ],
+    ids=lambda request: repr(request)[12:40],
+)
+async def test_a_request_that_makes_no_sense_is_refused(sandbox: Sandbox, request_: ExecRequest) -> None:
+    with pytest.raises(SandboxError):
+        await sandbox.run(request_, PERMIT)
+
+
+async def test_commands_run_side_by_side_without_meeting(sandbox: Sandbox) -> None:
+    requests = [shell(f"echo {number} > f; sleep 0.05; cat f; ls") for number in range(6)]
+    results = await asyncio.gather(*(sandbox.run(request, PERMIT) for request in requests))
+    assert [result.stdout for result in results] == [b"%d\nf\n" % number for number in range(6)]
+
+
+async def test_closing_ends_what_runs(sandbox: Sandbox) -> None:
+    task = asyncio.ensure_future(sandbox.run(ExecRequest(("sleep", "30"), 30), PERMIT))
+    await asyncio.sleep(0.1)
+    await sandbox.close()
+    assert task.cancelled()
+
+
+async def test_no_descriptor_is_left_open(sandbox: Sandbox) -> None:
+    await sandbox.run(shell("true", stdin=b"x"), PERMIT)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        await sandbox.run(shell("true", stdin=b"x"), PERMIT)
+    assert len(os.listdir("/proc/self/fd")) == before

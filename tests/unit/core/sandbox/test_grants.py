@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from akili_cli.core.sandbox import landlock, seccomp
+from akili_cli.core.sandbox.grants import Grants, Network, grants_for, within
+from akili_cli.domain.effects import Effects
+from akili_cli.domain.errors import SandboxError
+
+
+def granted(effects: Effects, *, protected: tuple[str, ...] = (), cwd: str = "/scratch", mounts: bool = True) -> Grants:
+    return grants_for(effects, protected, scratch="/scratch", cwd=cwd, mounts=mounts)
+
+
+def rights(grants: Grants) -> dict[str, int]:
+    out: dict[str, int] = {}
+    for rule in grants.rules:
+        out[rule.path] = out.get(rule.path, 0) | rule.rights
+    return out
+
+
+def test_nothing_declared_gives_the_base_and_scratch() -> None:
+    grants = granted(Effects())
+    found = rights(grants)
+    assert found["/usr"] == landlock.READ_RUN
+    assert found["/scratch"] == landlock.CHANGE
+    assert found["/proc"] == landlock.READ
+    assert not {"/", "/etc", "/etc/shadow", "/root", "/home", "/var", "/tmp", "/dev", "/run", "/sys"} & set(found)
+    assert grants.writable == ("/scratch",)
+    assert grants.network == Network()
+    assert not grants.beyond_base
+
+
+def test_reads_writes_and_deletes_become_the_rights_they_need(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    file, folder, new = (str(tmp_path / name) for name in ("file", "folder", "new"))
+    assert rights(granted(Effects(reads=(file,))))[file] == landlock.READ_RUN
+    assert rights(granted(Effects(writes=(file,))))[file] == landlock.CHANGE
+    created = rights(granted(Effects(writes=(new,))))
+    assert new not in created
+    assert created[str(tmp_path)] == landlock.MAKE_REG | landlock.MAKE_DIR | landlock.WRITE_FILE
+    assert rights(granted(Effects(deletes=(file,))))[str(tmp_path)] == landlock.REMOVE_FILE
+    removed = rights(granted(Effects(deletes=(folder,))))
+    assert removed[str(tmp_path)] == landlock.REMOVE_DIR
+    assert removed[folder] == landlock.REMOVE_FILE | landlock.REMOVE_DIR | landlock.READ_DIR
+
+
+def test_a_root_above_a_protected_path_is_granted_around_it(tmp_path: Path) -> None:
+    for name in ("a/b/secret", "a/b/other", "a/next", "side"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "a/b/secret")
+    found = rights(granted(Effects(reads=(str(tmp_path),)), protected=(str(tmp_path / "a/b/secret"),)))
+    names = {path.removeprefix(str(tmp_path)) for path in found if path.startswith(str(tmp_path))}
+    assert {"/a/b/other", "/a/next", "/side"} <= names
+    assert not {"", "/a", "/a/b", "/a/b/secret", "/a/link"} & names
+
+
+@pytest.mark.parametrize("kind", ["reads", "writes", "deletes"])
+def test_a_protected_path_is_never_granted(tmp_path: Path, kind: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "link").symlink_to(root)
+    for path in (root, root / "below", tmp_path / "link", tmp_path / "link" / "below"):
+        with pytest.raises(SandboxError, match="protected"):
+            granted(Effects(**{kind: (str(path),)}), protected=(str(root),))
+    with pytest.raises(SandboxError, match="protected"):
+        granted(Effects(reads=(str(root),)), protected=(str(tmp_path / "link"),))
+
+
+@pytest.mark.parametrize("cwd", ["", "/below"])
+def test_a_working_directory_in_a_protected_root_is_refused(tmp_path: Path, cwd: str) -> None:
+    with pytest.raises(SandboxError, match="protected"):
+        granted(Effects(reads=("/",)), protected=(str(tmp_path),), cwd=f"{tmp_path}{cwd}")
+
+
+@pytest.mark.parametrize("path", ["relative", "/a/../b", "/a\0b", ""])
+def test_a_path_that_is_not_resolved_is_refused(path: str) -> None:
+    with pytest.raises(SandboxError, match="resolved"):
+        granted(Effects(reads=(path,)))
+
+
+def test_creating_beside_a_protected_path_needs_it_to_be_hidden_by_a_mount(tmp_path: Path) -> None:
+    root, new = tmp_path / "root", (str(tmp_path / "new"),)
+    for effects in (Effects(writes=new), Effects(deletes=new)):
+        with pytest.raises(SandboxError, match="without opening"):
+            granted(effects, protected=(str(root),))
+    root.mkdir()
+    assert granted(Effects(writes=new), protected=(str(root),)).covered == (str(root),)
+    with pytest.raises(SandboxError, match="without opening"):
+        granted(Effects(writes=new), protected=(str(root),), mounts=False)
+
+
+def test_nothing_is_created_in_the_root_of_the_file_system() -> None:
+    with pytest.raises(SandboxError, match="whole file system"):
+        granted(Effects(writes=("/no-such-directory/file",)))
+
+
+@pytest.mark.parametrize(
+    ("reads", "host_proc", "shared", "netlink"),
+    [
+        ((), False, False, False),
+        (("/proc",), True, True, True),
+        (("/",), True, True, True),
+        (("/proc/net",), False, True, True),
+        (("/proc/123/net",), True, True, True),
+        (("/proc/123/status",), True, False, False),
+        (("/proc/meminfo",), False, False, False),
+        (("/sys",), False, False, True),
+    ],
+)
+def test_observing_the_machine_is_granted_by_what_is_read(
+    reads: tuple[str, ...], host_proc: bool, shared: bool, netlink: bool
+) -> None:
+    grants = granted(Effects(reads=reads))
+    assert (grants.host_proc, grants.network.shared) == (host_proc, shared)
+    assert (seccomp.AF_NETLINK in grants.network.families) is netlink
+    assert not grants.network.reaches_out
+
+
+def test_hosts_open_the_families_and_ports_they_need() -> None:
+    network = granted(Effects(hosts=("example.org:443", "[::1]:80", "unix:/run/socket"))).network
+    assert network.families == (seccomp.AF_UNIX, seccomp.AF_INET, seccomp.AF_INET6)
+    assert network.ports == (53, 80, 443)
+    assert network.reaches_out
+    assert granted(Effects(hosts=("unix:/run/socket",))).network == Network((seccomp.AF_UNIX,))
+
+
+@pytest.mark.parametrize("host", ["example.org", "example.org:", "a:0", "a:65536", "a:x", "a:-1", "a:\u0661"])
+def test_a_host_without_a_port_is_refused(host: str) -> None:
+    with pytest.raises(SandboxError, match="no port"):
+        granted(Effects(hosts=(host,)))
+
+
+def test_within_looks_at_whole_names() -> None:
+    assert within("/a", "/a")
+    assert within("/a/b", "/a")
+    assert within("/a", "/")
+    assert not within("/ab", "/a")
+    assert not within("/", "/a")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from akili_cli.core.sandbox import inside
+from akili_cli.core.sandbox.backends.process import ProcessSandbox
+from akili_cli.core.sandbox.base import ExecRequest
+from akili_cli.core.sandbox.settings import SandboxSettings
+from akili_cli.domain.clock import SystemClock
+from akili_cli.domain.effects import Effects
+from akili_cli.domain.errors import SandboxError
+from tests.fakes.permits import permit_for
+
+
+def test_the_steps_come_in_the_order_that_works() -> None:
+    wanted = ["mount_namespace", "proc", "net_namespace", "landlock", "nobody", "process_count", "seccomp"]
+    names = [name for name, _ in inside._steps({"layers": [name.encode() for name in wanted]})]
+    order = ["mount_namespace", "proc", "net_namespace", "landlock", "cwd", "nobody", "process_count", "identity"]
+    assert names == ["limits", *order, "landlock", "limits", "seccomp", "limits"]
+
+
+def test_a_step_that_is_not_wanted_is_not_taken() -> None:
+    names = [name for name, _ in inside._steps({"layers": []})]
+    assert set(names) == {"limits", "cwd", "identity"}
+
+
+def test_proc_is_never_mounted_over_the_machines_own() -> None:
+    steps = dict(inside._steps({"layers": [b"proc"]}))
+    with pytest.raises(OSError, match="over the machine's /proc"):
+        steps["proc"]()
+
+
+@pytest.mark.parametrize(("path", "expected"), [(b"/usr/bin:/bin", b"/usr/bin/env"), (b"", b"/nonexistent/env")])
+def test_a_program_is_looked_up_on_the_sandboxs_path(path: bytes, expected: bytes) -> None:
+    assert inside._program(b"env", path) == expected
+    assert inside._program(b"/a/b", path) == b"/a/b"
+
+
+async def test_a_step_that_fails_after_the_probe_stops_everything(tmp_path: Path) -> None:
+    sandbox = ProcessSandbox(SandboxSettings(), tmp_path, SystemClock())
+    sandbox.layers()
+    sandbox._limits = lambda: {"limit_names": [b"RLIMIT_CPU"], "limit_values": [b"x"], "memory_bytes": [b"1"]}  # type: ignore[method-assign]
+    with pytest.raises(SandboxError, match="limits"):
+        await sandbox.run(ExecRequest(("touch", "ran"), 5), permit_for(Effects()))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from akili_cli.core.sandbox.probe import LAYERS, Probe
+
+
+@pytest.mark.parametrize("root", [True, False], ids=["root", "user"])
+def test_a_machine_with_everything_has_every_layer(root: bool) -> None:
+    layers = Probe(root=root).layers()
+    assert tuple(layer.name for layer in layers) == LAYERS
+    assert all(layer.active and layer.detail for layer in layers)
+
+
+@pytest.mark.parametrize(
+    ("root", "step", "layer"),
+    [
+        (True, "landlock", "files"),
+        (True, "seccomp", "network"),
+        (True, "seccomp", "syscalls"),
+        (True, "pid_namespace", "processes"),
+        (False, "user_namespace", "processes"),
+        (True, "limits", "limits"),
+        (True, "nobody", "identity"),
+        (False, "identity", "identity"),
+    ],
+)
+def test_a_failed_step_takes_its_layer_and_gives_the_reason(root: bool, step: str, layer: str) -> None:
+    found = {each.name: each for each in Probe(root=root, failed={step: "Operation not permitted"}).layers()}
+    assert not found[layer].active
+    assert "Operation not permitted" in found[layer].detail
+
+
+def test_a_missing_private_proc_is_said_but_takes_no_layer() -> None:
+    found = {each.name: each for each in Probe(root=True, failed={"proc": "masked"}).layers()}
+    assert found["processes"].active
+    assert "no /proc inside (masked)" in found["processes"].detail
+
+
+def test_only_steps_for_this_uid_are_wanted() -> None:
+    assert "nobody" not in Probe(root=False).wanted()
+    assert not Probe(root=False).works("nobody")
+    assert not Probe(root=True).works("user_namespace")

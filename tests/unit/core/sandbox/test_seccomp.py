@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Sequence
+
+import pytest
+
+from akili_cli.core.sandbox import seccomp
+
+ALLOW, KILL = 0x7FFF0000, 0x80000000
+ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+EPERM, EACCES, ENOSYS = (0x50000 | number for number in (errno.EPERM, errno.EACCES, errno.ENOSYS))
+
+
+def verdict(machine: str, families: Sequence[int], call: int, *arguments: int, arch: int | None = None) -> int:
+    """Run the filter as the kernel does."""
+    words = [*arguments, 0, 0, 0, 0, 0, 0][:6]
+    data = struct.pack("<iIQ6Q", call, ARCH[machine] if arch is None else arch, 0, *words)
+    code = [struct.unpack("<HBBI", op) for op in seccomp.program(machine, families)]
+    at = accumulator = 0
+    while True:
+        op, yes, no, k = code[at]
+        at += 1
+        if op == 0x20:
+            accumulator = struct.unpack_from("<I", data, k)[0]
+        elif op == 0x54:
+            accumulator &= k
+        elif op == 0x06:
+            return k
+        else:
+            hit = {0x15: accumulator == k, 0x35: accumulator >= k, 0x45: bool(accumulator & k)}[op]
+            at += yes if hit else no
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "expected"),
+    [
+        (0, (), ALLOW),
+        (101, (), EPERM),
+        (425, (), EPERM),
+        (435, (), ENOSYS),
+        (319, (), ENOSYS),
+        (0x40000001, (), ENOSYS),
+        (56, (17,), ALLOW),
+        (56, (0x10000000 | 17,), EPERM),
+        (16, (0, 0x5401), ALLOW),
+        (16, (0, 0x5412), EPERM),
+        (16, (0, 0xFF00005412), EPERM),
+        (41, (1, 1), EACCES),
+        (41, (2, 1), EACCES),
+        (53, (1, 1), ALLOW),
+        (53, (2, 1), EACCES),
+        (44, (0, 0, 0, 0x20000000), ALLOW),
+    ],
+)
+def test_without_a_network_only_socket_pairs_open(call: int, arguments: tuple[int, ...], expected: int) -> None:
+    assert verdict("x86_64", (), call, *arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "expected"),
+    [
+        (41, (1, 1), ALLOW),
+        (41, (2, 0x80001), ALLOW),
+        (41, (10, 2), ALLOW),
+        (41, (2, 3), EACCES),
+        (41, (2, 5), EACCES),
+        (41, (2, 1, 262), EACCES),
+        (41, (16, 3, 0), ALLOW),
+        (41, (16, 3, 4), ALLOW),
+        (41, (16, 3, 9), EACCES),
+        (41, (40, 1), EACCES),
+        (41, (17, 3), EACCES),
+        (44, (0, 0, 0, 0x20000000), EPERM),
+        (46, (0, 0, 0x20000000), EPERM),
+        (44, (0, 0, 0, 0), ALLOW),
+    ],
+)
+def test_with_a_network_only_its_families_open(call: int, arguments: tuple[int, ...], expected: int) -> None:
+    assert verdict("x86_64", (1, 2, 10, 16), call, *arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "expected"),
+    [(63, (), ALLOW), (117, (), EPERM), (198, (2, 1), EACCES), (220, (0x20000000,), EPERM), (435, (), ENOSYS)],
+)
+def test_the_other_machine_has_its_own_numbers(call: int, arguments: tuple[int, ...], expected: int) -> None:
+    assert verdict("aarch64", (), call, *arguments) == expected
+
+
+@pytest.mark.parametrize("machine", ARCH)
+def test_a_foreign_entry_kills(machine: str) -> None:
+    assert verdict(machine, (), 0, arch=0x40000003) == KILL
+
+
+def test_an_unknown_machine_has_no_filter() -> None:
+    with pytest.raises(OSError, match="riscv64"):
+        seccomp.program("riscv64", ())
