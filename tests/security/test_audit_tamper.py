@@ -35,10 +35,7 @@ class Copy:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.directory = root / "audit"
-
-    @property
-    def streams(self) -> list[str]:
-        return sorted(path.stem for path in self.directory.glob("*.jsonl"))
+        self.streams = [str(row[0]) for row in self.sql("SELECT stream FROM audit_streams ORDER BY started_at")]
 
     def sql(self, text: str, *params: object) -> list[tuple[object, ...]]:
         connection = sqlite3.connect(self.root / "akili.db")
@@ -266,8 +263,7 @@ def test_a_stream_put_back_to_an_older_genuine_state_is_found_by_a_later_anchor(
         record = AuditRecord(kind=Kind.RUN, result=Result.STARTED)
         log = await open_audit_log(db, tmp_path / "audit", KEY, SystemClock(), Redactor())
         await log.append(record)
-        copy = Copy(tmp_path)
-        name = log.stream
+        copy, name = Copy(tmp_path), log.stream
         old_head = copy.sql("SELECT count, head_hash, mac FROM audit_streams WHERE stream = ?", name)[0]
         await log.append(record)
         later = await open_audit_log(db, tmp_path / "audit", KEY, SystemClock(), Redactor())
