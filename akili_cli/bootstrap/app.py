@@ -181,6 +181,19 @@ def open_ledger(state: State) -> Ledger:
     return Ledger(state.db, state.org, state.loaded.settings.budget, state.clock)
 
 
+def open_approvals(state: State, *, protected: tuple[str, ...] = (), asker: Asker | None = None) -> ApprovalQueue:
+    """Give the approvals of the state's organisation; permits they give carry ``protected``."""
+    return ApprovalQueue(
+        state.db,
+        state.loaded.settings.approval,
+        state.clock,
+        org=state.org,
+        place=Place(platform.node(), str(state.start.cwd)),
+        protected=protected,
+        asker=asker,
+    )
+
+
 def open_runbooks(state: State) -> RunbookService:
     """Give the runbooks: the workspace's own first, then configured directories, then those that ship."""
     from akili_cli.features.runbooks.shipped import shipped_runbooks_dir
@@ -207,15 +220,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
         key = load_or_create_key(state.workspace.audit_key)
         audit = await open_audit_log(state.db, state.workspace.audit_dir, key, state.clock, state.redactor, state.org)
         stack.push_async_callback(audit.close)
-        approvals = ApprovalQueue(
-            state.db,
-            settings.approval,
-            state.clock,
-            org=state.org,
-            place=Place(platform.node(), str(state.start.cwd)),
-            protected=protected,
-            asker=asker,
-        )
+        approvals = open_approvals(state, protected=protected, asker=asker)
         pipeline = Pipeline(
             tools=build_tools(
                 settings,

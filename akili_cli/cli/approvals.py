@@ -45,12 +45,13 @@ def deny(
 
 
 async def _list(everything: bool, as_json: bool) -> None:
-    from akili_cli.cli.opening import opened_app
+    from akili_cli.bootstrap.app import open_approvals
+    from akili_cli.cli.opening import opened_state
     from akili_cli.core.approvals.model import ApprovalStatus
     from akili_cli.core.approvals.queue import as_card
 
-    async with opened_app() as app_:
-        found = await app_.approvals.list(None if everything else ApprovalStatus.PENDING)
+    async with opened_state() as state:
+        found = await open_approvals(state).list(None if everything else ApprovalStatus.PENDING)
     if as_json:
         render.out_json([as_card(approval) for approval in found])
     elif not found:
@@ -63,12 +64,13 @@ async def _list(everything: bool, as_json: bool) -> None:
 
 
 async def _show(approval_id: str, as_json: bool) -> None:
+    from akili_cli.bootstrap.app import open_approvals
     from akili_cli.cli.card import card_lines
-    from akili_cli.cli.opening import opened_app
+    from akili_cli.cli.opening import opened_state
     from akili_cli.core.approvals.queue import as_card
 
-    async with opened_app() as app_:
-        approval = await app_.approvals.get(approval_id)
+    async with opened_state() as state:
+        approval = await open_approvals(state).get(approval_id)
     if as_json:
         render.out_json(as_card(approval))
     else:

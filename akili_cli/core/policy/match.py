@@ -108,7 +108,7 @@ def _unless_tests(match: Match) -> Iterable[Condition]:
 
 
 def _effect(name: str) -> Callable[[Action], tuple[object, ...]]:
-    return lambda action: getattr(action.effects, name)  # type: ignore[no-any-return]  # one of its tuples
+    return lambda action: getattr(action.effects, name)
 
 
 def _or_opaque(test: Condition) -> Condition:
