@@ -165,13 +165,15 @@ async def test_included_config_is_declared_and_silenced(repo: Path, evil: str, s
     (repo / ".gitattributes").write_text("* filter=y\n")
     reads = GitRead(sandbox, home="/", cwd="/").effects(GitReadArgs(subcommand="log", repo_path=str(repo))).reads
     assert reads == (str(repo), str(extra))
-    assert all(answer.ok for answer in await ask_all(sandbox, repo, evil))
+    answers = await ask_all(sandbox, repo, evil)
+    assert all(answer.ok for answer in answers), shown(answers)
 
 
 async def test_work_tree_config_is_silenced_too(repo: Path, evil: str, sandbox: Sandbox) -> None:
     git(repo, "config", "extensions.worktreeConfig", "true")
     (repo / ".git" / "config.worktree").write_text(f"[core]\nfsmonitor = {evil}\n")
-    assert all(answer.ok for answer in await ask_all(sandbox, repo, evil))
+    answers = await ask_all(sandbox, repo, evil)
+    assert all(answer.ok for answer in answers), shown(answers)
 
 
 async def test_a_work_tree_setting_does_not_lead_elsewhere(repo: Path, evil: str, sandbox: Sandbox) -> None:
@@ -206,7 +208,8 @@ async def test_a_hostile_submodule_is_not_entered(repo: Path, evil: str, sandbox
     settings.write_text(settings.read_text() + f"[core]\nfsmonitor = {evil}\n[diff]\nexternal = {evil}\n")
     with (repo / ".git" / "config").open("a") as file:
         file.write('[diff]\nsubmodule = diff\n[submodule]\nrecurse = true\n[submodule "module"]\nignore = none\n')
-    assert all(answer.ok for answer in await ask_all(sandbox, repo, evil))
+    answers = await ask_all(sandbox, repo, evil)
+    assert all(answer.ok for answer in answers), shown(answers)
 
 
 async def test_an_embedded_bare_repository_is_not_entered(repo: Path, evil: str, sandbox: Sandbox) -> None:

@@ -25,6 +25,7 @@ _KEPT_PATTERNS = (
     r"user\.(name|email)",
     r"branch\..*\.(remote|merge|rebase|pushremote|description)",
     r"remote\..*\.fetch",
+    r"submodule\..*\.(ignore|active|branch)",
     r"log\.(abbrevcommit|date|decorate|excludedecoration|follow|graphcolors|initialdecorationset)",
     r"log\.(mailmap|showroot)",
     r"diff\.(algorithm|autorefreshindex|colormoved|colormovedws|context|dirstat|indentheuristic)",

@@ -131,6 +131,8 @@ def _included(directory: str, value: str) -> str:
             f"the repository's config includes {value!r}, which stands for a place of the user or of git",
             hint="write the absolute path in the repository's config",
         )
+    if {"\t", "\r", "\n"} & set(value):
+        raise InvalidArgumentsError("the repository's config includes a path that git versions read differently")
     return posixpath.join(directory, value)
 
 
