@@ -11,7 +11,8 @@ from akili_cli.adapters.files.yaml import KeyPath
 from akili_cli.config.lines import Loaded, children, render_path
 
 MASK = "***"
-_PASSWORD = re.compile(r"(?<=:)[^:/@?#\s]*(?=@)|(?<=password=)[^&\s]+", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?<=://)([^:]*):.*@", re.DOTALL)
+_PASSWORD = re.compile(r"(?<=password=)[^&\s]+", re.IGNORECASE)
 _SECRET_KEYS = frozenset({"api_key", "token", "password", "secret"})
 _REFERENCE = re.compile(r"[a-z]+://")
 _Schema = dict[str, Any]
@@ -51,7 +52,9 @@ def masked(path: KeyPath, value: object) -> object:
         return value
     if path and path[-1] in _SECRET_KEYS and not _REFERENCE.match(value):
         return MASK
-    return _PASSWORD.sub(MASK, value) if "dsn" in path or "base_url" in path else value
+    if path[-1:] in (("dsn",), ("base_url",)):
+        return _PASSWORD.sub(MASK, _USER_INFO.sub(rf"\1:{MASK}@", value))
+    return value
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:

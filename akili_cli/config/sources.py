@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from akili_cli.adapters.files.strict_json import load_json_with_lines
 from akili_cli.adapters.files.yaml import MAX_BYTES, Lines, load_yaml_with_lines
 from akili_cli.domain.errors import ConfigError
 
+_PIECE_BYTES = 65_536
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 
@@ -38,19 +40,27 @@ def read_config_file(path: Path) -> ConfigFile:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"{source}: cannot be read: {reason}") from error
-    with os.fdopen(fd, "rb") as stream:
-        status = os.fstat(stream.fileno())
+    try:
+        status = os.fstat(fd)
         _check_status(status, source)
-        try:
-            raw = stream.read(MAX_BYTES + 4)
-        except OSError as error:
-            raise ConfigError(f"{source}: cannot be read: {error.strerror}") from error
+        raw = _read(fd)
+    except OSError as error:
+        raise ConfigError(f"{source}: cannot be read: {error.strerror}") from error
+    finally:
+        os.close(fd)
     data, lines = _parse(raw, path, source)
     if data is None:
         data = {}
     if not isinstance(data, dict):
         raise ConfigError(f"{source}:1: must be a mapping of keys to values")
     return ConfigFile(source, data, lines, private=not status.st_mode & _OTHERS_READ)
+
+
+def _read(fd: int) -> bytes:
+    raw = bytearray()
+    while len(raw) <= MAX_BYTES + len(codecs.BOM_UTF8) and (piece := os.read(fd, _PIECE_BYTES)):
+        raw += piece
+    return bytes(raw)
 
 
 def is_foreign(path: Path) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from akili_cli.adapters.files.atomic import write_private
+
+_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def write_config(path: Path, mapping: Mapping[str, object]) -> None:
@@ -31,7 +34,7 @@ def _block(value: object, depth: int) -> list[str]:
     out: list[str] = []
     if isinstance(value, Mapping):
         for key, child in value.items():
-            name = key if key.isidentifier() and key.isascii() and not _is_word(key) else json.dumps(key)
+            name = key if key.isidentifier() and key.isascii() and not _is_word(key) else _quoted(key)
             out += _entry(f"{indent}{name}:", child, depth)
     elif isinstance(value, list | tuple):
         for child in value:
@@ -42,7 +45,13 @@ def _block(value: object, depth: int) -> list[str]:
 def _entry(head: str, child: object, depth: int) -> list[str]:
     if isinstance(child, Mapping | list | tuple) and child:
         return [f"{head}\n", *_block(child, depth + 1)]
-    return [f"{head} {json.dumps(child, ensure_ascii=False)}\n"]
+    return [f"{head} {_quoted(child)}\n"]
+
+
+def _quoted(value: object) -> str:
+    """Write a scalar as JSON, with what YAML does not print (or would fold) escaped as well."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _UNPRINTED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _is_word(key: str) -> bool:
