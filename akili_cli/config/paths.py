@@ -47,7 +47,6 @@ _SYSTEM_SECRETS = (
     "/etc/ssl/private",
     "/etc/kubernetes",
     "/root/.ssh",
-    "/proc/kcore",
     "/dev/mem",
     "/dev/kmem",
     "/dev/port",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from akili_cli.core.policy.diagnostics import diagnostic
@@ -10,6 +11,9 @@ from akili_cli.domain.decisions import BUILT_IN, Verdict
 from akili_cli.domain.paths import is_within, is_within_any
 from akili_cli.domain.risk import Risk
 
+_PROCESS_SECRETS = re.compile(
+    r"/proc/(kcore|kmsg|[^/]+/(task/[^/]+/)?(environ|mem|maps|smaps|pagemap|auxv|stack|root|cwd|fd|map_files))(/|$)"
+)
 AUTONOMOUS_PERMISSION = "autonomous"
 SYSTEM_SOCKETS = ("unix:/run/dbus/system_bus_socket", "unix:/run/systemd/private")
 OBSERVABLE = (
@@ -88,6 +92,13 @@ def floor(protected: tuple[str, ...]) -> tuple[Rule, ...]:
             Verdict.DENY,
             Match(condition=_touches(protected)),
             "it touches akili's own files, keys, credentials or a container socket",
+        ),
+        Rule(
+            "process-secrets",
+            BUILT_IN,
+            Verdict.DENY,
+            Match(condition=lambda action: any(_PROCESS_SECRETS.match(path) for path in action.paths)),
+            "it looks into a process or the kernel's memory",
         ),
         Rule(
             "read-only-mode",
