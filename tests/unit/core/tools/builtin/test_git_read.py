@@ -141,3 +141,29 @@ def test_what_is_no_repository_is_invalid(repo: Path, tmp_path: Path) -> None:
 def test_arguments_outside_the_schema_are_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         GitReadArgs.model_validate(arguments)
+
+
+async def test_a_clone_shows_its_upstream(repo: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(repo), "copy")
+    with (tmp_path / "copy" / ".git" / "config").open("a") as file:
+        file.write("[pull]\nrebase = true\n[lfs]\nrepositoryformatversion = 0\n[branch]\nsort = -committerdate\n")
+    assert "main...origin/main" in (await call(tool(tmp_path), "copy", "status", "-sb")).text
+    assert "[origin/main]" in (await call(tool(tmp_path), "copy", "branch", "-vv")).text
+    assert "origin/feature" in (await call(tool(tmp_path), "copy", "branch", "-r")).text
+
+
+async def test_a_submodule_is_read_as_its_own_repository(repo: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "outer")
+    git(tmp_path / "outer", "submodule", "add", "-q", str(repo), "module")
+    reader = tool(tmp_path)
+    module = tmp_path / "outer" / "module"
+    reads = reader.effects(GitReadArgs(subcommand="log", repo_path=str(module))).reads
+    assert reads == (str(module), str(tmp_path / "outer" / ".git" / "modules" / "module"))
+    assert "second" in (await call(reader, module, "log")).text
+    assert "## main" in (await call(reader, module, "status", "-sb")).text
+
+
+async def test_a_repository_without_commits_answers(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "main", "fresh")
+    assert "No commits yet" in (await call(tool(tmp_path), "fresh", "status")).text
+    assert not (await call(tool(tmp_path), "fresh", "log")).ok

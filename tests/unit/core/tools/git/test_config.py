@@ -26,9 +26,7 @@ def as_git_reads(text: str, where: Path) -> list[Setting] | None:
 
 def spaced(settings: list[Setting]) -> list[Setting]:
     """Git's versions differ in whether a bare tab or CR inside a value becomes a space."""
-    return [
-        Setting(one.key, one.value and one.value.replace("\t", " ").replace("\r", " ")) for one in settings
-    ]
+    return [Setting(one.key, one.value and one.value.replace("\t", " ").replace("\r", " ")) for one in settings]
 
 
 def as_we_read(text: str) -> list[Setting] | None:
