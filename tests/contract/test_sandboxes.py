@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,32 @@ async def test_a_declared_write_works(sandbox: Sandbox, tmp_path: Path) -> None:
     permit = permit_for(Effects(deletes=(f"{folder}/new",)))
     assert (await sandbox.run(shell(f"rm {folder}/new"), permit)).exit_code == 0
     assert not (folder / "new").exists()
+
+
+async def test_devices_and_standard_streams_can_be_declared_as_written(sandbox: Sandbox) -> None:
+    permit = permit_for(Effects(writes=("/dev/null", "/proc/1/fd/pipe:[1]")))
+    result = await sandbox.run(shell("echo x > /dev/null; cat /dev/null; echo y > /dev/stdout"), permit)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, b"y\n", b"")
+
+
+async def test_it_works_from_a_scratch_root_that_is_itself_protected(sandbox: Sandbox, tmp_path: Path) -> None:
+    permit = permit_for(Effects(), protected=(str(tmp_path),))
+    result = await sandbox.run(shell("echo x > $HOME/f; cat f; ls .."), permit)
+    assert result.stdout == b"x\n"
+
+
+async def test_the_smallest_memory_limit_still_runs_a_shell(tmp_path: Path) -> None:
+    small = ProcessSandbox(SandboxSettings(max_memory_mb=16, max_processes=8), tmp_path, SystemClock())
+    assert (await small.run(shell("echo fits | cat"), PERMIT)).stdout == b"fits\n"
+
+
+async def test_a_permitted_port_is_reached_and_another_is_not(sandbox: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as open_, socket.create_server(("127.0.0.1", 0)) as closed:
+        ports = [server.getsockname()[1] for server in (open_, closed)]
+        code = f"import socket\nfor port in {ports}:\n print(socket.socket().connect_ex(('127.0.0.1', port)))"
+        permit = permit_for(Effects(hosts=(f"127.0.0.1:{ports[0]}",)))
+        result = await sandbox.run(ExecRequest(("/usr/bin/python3", "-I", "-S", "-c", code), 10), permit)
+    assert result.stdout.split() == [b"0", b"%d" % errno.EACCES]
 
 
 async def test_a_timeout_ends_the_command(sandbox: Sandbox) -> None:

@@ -181,6 +181,30 @@ async def test_a_protected_root_below_a_permitted_path_stays_closed(
     assert (root / "policy").read_text() == "PROTECTED"
 
 
+async def test_a_permit_for_everything_gives_no_disk_no_secret_and_no_protected_path(
+    sandbox: ProcessSandbox, outside: Path
+) -> None:
+    root = outside / "akili"
+    root.mkdir()
+    (root / "policy").write_text("PROTECTED")
+    line = f"""
+        ls / | grep etc; ls {outside}; ls {root}; cat {root}/policy
+        for disk in $(awk 'NR > 2 {{print $4}}' /proc/partitions); do head -c 1 /dev/$disk && echo DISK; done
+        head -c 1 /proc/kcore && echo DISK; cat /proc/1/environ /proc/{os.getpid()}/environ | grep -ac PATH
+        """
+    result = await sh(sandbox, line, Effects(reads=("/",)), protected=(str(root),))
+    assert result.stdout.split()[:3] == [b"etc", b"akili", b"secret"]
+    assert result.stdout.split()[3:] == [b"0"]
+
+
+async def test_a_raw_disk_is_never_granted(sandbox: ProcessSandbox) -> None:
+    disks = [path for path in Path("/dev").iterdir() if path.is_block_device()]
+    if not disks:
+        pytest.skip("no disk here")
+    with pytest.raises(SandboxError, match="raw disk"):
+        await sh(sandbox, "true", Effects(reads=(str(disks[0]),)))
+
+
 async def test_a_permit_for_a_protected_path_is_refused(sandbox: ProcessSandbox, outside: Path) -> None:
     for effects in (Effects(reads=(f"{outside}/secret",)), Effects(writes=(str(outside),))):
         with pytest.raises(SandboxError, match="protected"):

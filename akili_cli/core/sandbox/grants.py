@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,35 +107,72 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
     host_proc = any(within("/proc", path) or _OTHER_PROCESS.match(path) for path in effects.reads)
     rules = [*_expanded(_base(), guarded), Rule(scratch, landlock.CHANGE)]
     rules += [] if host_proc else [Rule("/proc", landlock.READ)]
-    rules += _expanded((Rule(path, landlock.READ_RUN) for path in effects.reads), guarded)
+    for path in effects.reads:
+        rules += _read_rules(path, guarded, mounts=mounts)
     writable = [scratch]
     for path in effects.writes:
         target = _existing(path)
         if target == path:
             rules += _expanded([Rule(path, landlock.CHANGE)], guarded)
-            writable.append(path if Path(path).is_dir() else str(Path(path).parent))
+            writable.append(path if stat.S_ISDIR(_mode(path)) else str(Path(path).parent))
         else:
             rules.append(_opened(Rule(target, _CREATE), path, guarded, mounts=mounts))
             writable.append(target)
     for path in effects.deletes:
-        parent, is_directory = str(Path(path).parent), Path(path).is_dir()
+        parent, is_directory = str(Path(path).parent), stat.S_ISDIR(_mode(path))
         right = landlock.REMOVE_DIR if is_directory else landlock.REMOVE_FILE
         rules.append(_opened(Rule(parent, right), path, guarded, mounts=mounts))
         rules += _expanded([Rule(path, _CLEAR)], guarded) if is_directory else ()
         writable.append(_existing(parent))
     return Grants(
         rules=tuple(rules),
-        writable=tuple(dict.fromkeys(path for path in writable if path != "/")),
-        covered=tuple(path for path in guarded if Path(path).exists()),
+        writable=tuple(dict.fromkeys(path for path in writable if _mountable(path))),
+        covered=tuple(path for path in guarded if _mode(path)),
         network=_network(effects),
         host_proc=host_proc,
         beyond_base=any(not any(within(path, root) for root in (*_VIRTUAL, *_SYSTEM)) for path in declared),
     )
 
 
+def _read_rules(path: str, guarded: tuple[str, ...], *, mounts: bool) -> Iterator[Rule]:
+    """Open a path for reading, but never /dev as a whole: with it would come the raw disks under everything.
+
+    Where protected paths are hidden by mounts, names of all directories below can be shown.
+    """
+    if path == "/dev":
+        yield Rule(path, landlock.READ_DIR)
+        return
+    closed = guarded if within(path, "/dev") else (*guarded, "/dev")
+    yield from _expanded([Rule(path, landlock.READ_RUN)], closed)
+    if mounts and any(within(root, path) for root in closed) and stat.S_ISDIR(_mode(path)):
+        yield Rule(path, landlock.READ_DIR)
+
+
+def _mountable(path: str) -> bool:
+    """Tell whether a directory can be a writable mount; device nodes are written on read-only ones as well."""
+    return path != "/" and (within(path, "/dev/shm") or not any(within(path, root) for root in _VIRTUAL))
+
+
+def _is_encodable(path: str) -> bool:
+    try:
+        return bool(os.fsencode(path))
+    except UnicodeEncodeError:
+        return False
+
+
+def _mode(path: str) -> int:
+    """Give the file mode behind a path, 0 when there is none or it cannot be seen."""
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116 - beside the calls that need a text path
+    except OSError:
+        return 0
+
+
 def _check(path: str, guarded: tuple[str, ...]) -> None:
-    if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
+    if not path.startswith("/") or "\0" in path or ".." in path.split("/") or not _is_encodable(path):
         raise SandboxError(f"the permit names {path!r}, which is not an absolute, resolved path")
+    if stat.S_ISBLK(_mode(path)):
+        raise SandboxError(f"{path} is a raw disk, below everything that paths protect")
     for root in guarded:
         if within(path, root) or within(os.path.realpath(path), root):
             raise SandboxError(f"{path} is protected: no command may touch {root}")
@@ -163,7 +201,8 @@ def _expanded(rules: Iterable[Rule], guarded: tuple[str, ...]) -> Iterator[Rule]
         if len(names) > _MAX_SIBLINGS:
             raise SandboxError(f"{rule.path} holds {len(names)} entries beside a protected path: too many to grant")
         children = (Path(rule.path, name) for name in names)
-        pending += [Rule(str(child), rule.rights, rule.plain) for child in children if not child.is_symlink()]
+        plain = (child for child in children if not os.path.islink(child))  # noqa: PTH114 - is_symlink can raise
+        pending += [Rule(str(child), rule.rights, rule.plain) for child in plain]
 
 
 def _existing(path: str) -> str:
@@ -178,7 +217,7 @@ def _opened(rule: Rule, declared: str, guarded: tuple[str, ...], *, mounts: bool
     if rule.path == "/":
         raise SandboxError(f"{declared} cannot be granted: its directory is the whole file system")
     for root in guarded:
-        if within(root, rule.path) and not (mounts and Path(root).exists()):
+        if within(root, rule.path) and not (mounts and _mode(root)):
             raise SandboxError(
                 f"{declared} cannot be granted without opening {rule.path}, which holds the protected {root}",
                 hint="work in a directory that holds nothing of akili's own",

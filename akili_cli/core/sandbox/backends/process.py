@@ -255,7 +255,7 @@ _NOTES = {
 
 def _directory(path: str) -> str:
     resolved = os.path.realpath(path)
-    if not Path(resolved).is_dir():
+    if not os.path.isdir(resolved):  # noqa: PTH112 - is_dir raises where this says no
         raise SandboxError(f"the working directory {path} does not exist")
     return resolved
 

@@ -55,7 +55,22 @@ def test_a_root_above_a_protected_path_is_granted_around_it(tmp_path: Path) -> N
     found = rights(granted(Effects(reads=(str(tmp_path),)), protected=(str(tmp_path / "a/b/secret"),)))
     names = {path.removeprefix(str(tmp_path)) for path in found if path.startswith(str(tmp_path))}
     assert {"/a/b/other", "/a/next", "/side"} <= names
-    assert not {"", "/a", "/a/b", "/a/b/secret", "/a/link"} & names
+    assert not {"/a", "/a/b", "/a/b/secret", "/a/link"} & names
+    assert found[str(tmp_path)] == landlock.READ_DIR
+
+
+def test_without_private_mounts_the_directory_above_a_protected_path_is_not_even_listed(tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    effects = Effects(reads=(str(tmp_path),))
+    assert str(tmp_path) not in rights(granted(effects, protected=(f"{tmp_path}/secret",), mounts=False))
+
+
+def test_reading_everything_leaves_the_devices_out() -> None:
+    found = rights(granted(Effects(reads=("/",))))
+    assert found["/etc"] == landlock.READ_RUN
+    assert found["/"] == landlock.READ_DIR
+    assert "/dev" not in found
+    assert rights(granted(Effects(reads=("/dev",))))["/dev"] == landlock.READ_DIR
 
 
 @pytest.mark.parametrize("kind", ["reads", "writes", "deletes"])
@@ -76,7 +91,7 @@ def test_a_working_directory_in_a_protected_root_is_refused(tmp_path: Path, cwd:
         granted(Effects(reads=("/",)), protected=(str(tmp_path),), cwd=f"{tmp_path}{cwd}")
 
 
-@pytest.mark.parametrize("path", ["relative", "/a/../b", "/a\0b", ""])
+@pytest.mark.parametrize("path", ["relative", "/a/../b", "/a\0b", "", "/\ud800"])
 def test_a_path_that_is_not_resolved_is_refused(path: str) -> None:
     with pytest.raises(SandboxError, match="resolved"):
         granted(Effects(reads=(path,)))
