@@ -143,8 +143,10 @@ class OpenAICompatible:
             case b"{":
                 async with asyncio.timeout(wait_s):
                     whole = await _read(_chain(first, body), MAX_JSON_BYTES)
-                yield self._parsed(whole)
-                yield DONE
+                answer = self._parsed(whole)
+                yield answer
+                if isinstance(answer, dict) and answer.get("choices"):
+                    yield DONE
             case _:
                 async with aclosing(self._streamed(_chain(first, body), wait_s)) as chunks:
                     async for chunk in chunks:
