@@ -8,7 +8,7 @@ from collections.abc import Callable
 from akili_cli.core.policy.diagnostics import diagnostic
 from akili_cli.core.policy.model import Action, Match, Rule
 from akili_cli.domain.decisions import BUILT_IN, Verdict
-from akili_cli.domain.paths import is_within, is_within_any
+from akili_cli.domain.paths import is_within_any, with_ancestors
 from akili_cli.domain.risk import Risk
 
 _PROCESS_SECRETS = re.compile(
@@ -125,6 +125,8 @@ def floor(protected: tuple[str, ...]) -> tuple[Rule, ...]:
 
 
 def _touches(protected: tuple[str, ...]) -> Callable[[Action], bool]:
+    roots = frozenset(protected)
+    above = frozenset(place for root in protected for place in with_ancestors(root))
     sockets = frozenset(f"unix:{root}" for root in protected)
 
     def touches(action: Action) -> bool:
@@ -132,8 +134,8 @@ def _touches(protected: tuple[str, ...]) -> Callable[[Action], bool]:
             return True
         changed = action.effects.writes + action.effects.deletes
         return (
-            any(is_within_any(path, protected) for path in action.paths)
-            or any(is_within(root, path) for path in changed for root in protected)
+            any(is_within_any(path, roots) for path in action.paths)
+            or any(path in above for path in changed)
             or not sockets.isdisjoint(action.effects.hosts)
         )
 
@@ -149,7 +151,7 @@ def _only_looks(action: Action) -> bool:
 
 def diagnostics(readable: tuple[str, ...]) -> Rule:
     """Allow read-only diagnostic commands on what a host shows to anybody, plus the file tool's own roots."""
-    roots = OBSERVABLE + readable
+    roots = frozenset(OBSERVABLE + readable)
 
     def looks(action: Action) -> bool:
         effects = action.effects

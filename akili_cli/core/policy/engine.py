@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 
+from akili_cli.core.policy.index import RuleIndex
 from akili_cli.core.policy.match import compile_match
-from akili_cli.core.policy.model import Action, Condition, Rule
+from akili_cli.core.policy.model import Action, Rule
 from akili_cli.domain.decisions import BUILT_IN, Decision, RuleHit, Verdict
 from akili_cli.domain.risk import Risk
 
 DEFAULT_DENY = RuleHit("default-deny", BUILT_IN, Verdict.DENY, "no rule allows it")
 _STRENGTH = {Verdict.DENY: 0, Verdict.ASK: 1, Verdict.ALLOW: 2}
-_Compiled = tuple[Rule, tuple[Condition, ...]]
 
 
 class RuleSet:
@@ -26,21 +26,10 @@ class RuleSet:
         twice = {name for name in ids if ids.count(name) > 1} if len(set(ids)) != len(ids) else set()
         if twice:
             raise ValueError(f"rule id used twice: {', '.join(sorted(twice))}")
-        self._everywhere: list[_Compiled] = []
-        self._by_tool: dict[str, list[_Compiled]] = {}
-        self._lowering: list[_Compiled] = []
-        for rule in self.rules:
-            compiled = (rule, compile_match(rule.match, rule.verdict))
-            if rule.risk is not None:
-                self._lowering.append(compiled)
-            for bucket in self._buckets(rule):
-                bucket.append(compiled)
+        compiled = [(rule, compile_match(rule.match, rule.verdict)) for rule in self.rules]
+        self._index = RuleIndex(compiled)
+        self._lowering = [one for one in compiled if one[0].risk is not None]
         self.digest = hashlib.sha256(repr(self.rules).encode()).hexdigest()
-
-    def _buckets(self, rule: Rule) -> list[list[_Compiled]]:
-        if rule.match.tools:
-            return [self._by_tool.setdefault(tool, []) for tool in rule.match.tools]
-        return [self._everywhere]
 
     def lowest_risk(self, action: Action) -> Risk:
         """Give the lowest level that a matching allow rule states, at most the action's own."""
@@ -48,13 +37,8 @@ class RuleSet:
         return min([action.risk, *(risk for risk in stated if risk is not None)])
 
     def matching(self, action: Action) -> list[Rule]:
-        """Give every rule that speaks to an action, in no particular order."""
-        return [
-            rule
-            for bucket in (self._by_tool.get(action.tool, ()), self._everywhere)
-            for rule, tests in bucket
-            if all(test(action) for test in tests)
-        ]
+        """Give every rule that speaks to an action."""
+        return [rule for rule, tests in self._index.candidates(action) if all(test(action) for test in tests)]
 
 
 def decide(action: Action, rules: RuleSet) -> Decision:

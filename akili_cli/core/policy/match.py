@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from pathlib import PurePosixPath
 
+from akili_cli.core.policy.index import program_names
 from akili_cli.core.policy.model import EFFECT_KINDS, Action, Condition, Match
 from akili_cli.domain.decisions import Verdict
 from akili_cli.domain.effects import Command
@@ -128,7 +128,8 @@ def _over(
 
 
 def _path_test(roots: tuple[str, ...]) -> Callable[[str], bool]:
-    return lambda path: is_within_any(path, roots)
+    places = frozenset(roots)
+    return lambda path: is_within_any(path, places)
 
 
 def _host_test(patterns: tuple[str, ...]) -> Callable[[str], bool]:
@@ -177,12 +178,11 @@ def parse_command_pattern(text: str) -> Callable[[Command, bool], bool]:
 
 
 def _is_program(command: Command, program: str, strict: bool) -> bool:
-    names = {command.program}
-    if command.path is not None:
-        names.add(PurePosixPath(command.path).name)
     if "/" in program:
-        return command.path == program or command.argv[:1] == (program,)
-    return names == {program} or (command.program == program if strict else program in names)
+        return command.path == program or (not strict and command.argv[:1] == (program,))
+    if strict:
+        return command.program == program
+    return program in program_names(command)
 
 
 def _options(word: str) -> frozenset[str]:
