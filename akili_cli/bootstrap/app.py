@@ -7,16 +7,17 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from akili_cli.adapters.llm.keys import read_reference
 from akili_cli.adapters.llm.open import DEFAULT_CONTEXT_TOKENS, OpenedModels, open_models
 from akili_cli.adapters.llm.providers.builtin import BuiltinModel
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.bootstrap.knowledge import RunbookKnowledge
 from akili_cli.bootstrap.policy import build_rules, role_finder, tool_roots
-from akili_cli.bootstrap.secrets import SecretResolver
 from akili_cli.bootstrap.tools import build_tools
 from akili_cli.config.lines import Loaded
 from akili_cli.config.load import load_settings
@@ -90,12 +91,11 @@ class App:
             model: Model = BuiltinModel(self.runbooks.pinned(runbook, inputs or {}))
         else:
             builtin = BuiltinModel(self.runbooks.choose)
-            secrets = SecretResolver(self.state.start.env)
             opened = open_models(
                 settings.providers,
                 env=self.state.start.env,
                 builtin=builtin,
-                resolve=secrets.resolve,
+                resolve=partial(read_reference, env=self.state.start.env),
                 register_secret=self.state.redactor.register,
                 clock=self.state.clock,
             )
@@ -133,7 +133,7 @@ async def open_state(start: Start) -> AsyncIterator[State]:
     )
     redactor = Redactor()
     storage = loaded.settings.storage
-    db = await _open_database(storage, workspace, SecretResolver(start.env), redactor)
+    db = await _open_database(storage, workspace, start.env, redactor)
     try:
         yield State(
             start=start,
@@ -152,18 +152,16 @@ async def open_state(start: Start) -> AsyncIterator[State]:
 async def _open_database(
     storage: Any,  # noqa: ANN401  # StorageSettings; importing it here would cost every reader
     workspace: Workspace,
-    secrets: SecretResolver,
+    env: Mapping[str, str],
     redactor: Redactor,
 ) -> Database:
     if storage.driver == "postgres":
         from akili_cli.adapters.storage.backends.postgres import open_postgres
 
         limits = storage.postgres
-        dsn = (
-            secrets.resolve(limits.dsn)
-            if "://" in limits.dsn and limits.dsn.startswith(("env:", "file:"))
-            else limits.dsn
-        )
+        dsn = limits.dsn
+        if dsn.startswith(("env://", "file://")):
+            dsn = read_reference(dsn, env=env)
         redactor.register(dsn, "database dsn")
         return await open_postgres(
             dsn,

@@ -131,7 +131,7 @@ class TextWatcher:
         elif data["answer"]:
             render.out_markdown(str(data["answer"]))
         for denial in data["denials"]:
-            render.talk(f"refused: {denial['because']}", "red")
+            render.talk(f"refused: {str(denial['because']).removeprefix('Refused: ')}", "red")
         for waiting in data["approvals"]:
             what = f"{waiting['tool']} {brief(waiting['arguments'])}"
             render.talk(f"waiting for approval {waiting['id'][:8]} ({waiting['risk']}): {what}", "yellow")
@@ -150,6 +150,13 @@ def _facts(data: dict[str, object]) -> str:
     if data["conversation_id"]:
         parts.insert(1, f"conversation_id={data['conversation_id']}")
     return f"[{' '.join(parts)}]"
+
+
+def _first_line(text: str) -> str:
+    """Give the first line that says something, without the status word it may begin with."""
+    lines = (line.strip() for line in text.splitlines())
+    said = next((line for line in lines if line and not (line.startswith("[") and line.endswith("]"))), "")
+    return said.removeprefix("Refused: ").removeprefix("Invalid: ")
 
 
 def brief(arguments: object) -> str:
