@@ -141,8 +141,17 @@ def _sockets(text: str) -> list[Row]:
     return rows
 
 
+def kernel_address(hexed: object) -> str:
+    """Decode an IP address as /proc/net writes it: words of four bytes, each in little-endian order.
+
+    Gives ``?`` for anything else.
+    """
+    if not re.fullmatch(r"[0-9A-F]{8}|[0-9A-F]{32}", str(hexed)):
+        return "?"
+    return _address(str(hexed))
+
+
 def _address(hexed: str) -> str:
-    """Decode the kernel's words of four bytes, each in host (little-endian) order."""
     words = [bytes.fromhex(hexed[i : i + 8])[::-1] for i in range(0, len(hexed), 8)]
     address = ipaddress.ip_address(b"".join(words))
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None

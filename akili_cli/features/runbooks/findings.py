@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from akili_cli.features.runbooks.capture import Row, dig
+from akili_cli.features.runbooks.capture import Row, dig, kernel_address
 from akili_cli.features.runbooks.model import BARE_OPS, Condition, FactRule, FindingRule, Severity, Step
 from akili_cli.features.runbooks.patterns import MAX_LINE, bounded
 
@@ -16,7 +16,7 @@ MAX_CELL = 300
 _NUMBER = re.compile(r"\s*([-+]?\d[\d,]*(?:\.\d+)?|[-+]?\.\d+)\s*([A-Za-z%µ]*)\s*", re.ASCII)
 _SIZES = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _TIMES = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_HOLE = re.compile(r"\{([^{}|]+)(?:\|(size|kib|age))?\}")
+_HOLE = re.compile(r"\{([^{}|]+)(?:\|(size|kib|age|ipv4))?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +249,10 @@ def _with_unit(number: float, unit: str) -> tuple[float, str] | None:
 
 
 def fill(template: str, cells: Mapping[str, object]) -> str:
-    """Put cells into ``{name}``; ``{name|size}`` writes bytes, ``|kib`` kibibytes, ``|age`` seconds for people.
+    """Put cells into ``{name}``; unknown names become ``?``.
 
-    Unknown names become ``?``.
+    ``{name|size}`` writes bytes, ``|kib`` kibibytes and ``|age`` seconds for people; ``|ipv4`` decodes the
+    kernel's hex.
     """
 
     def put(hole: re.Match[str]) -> str:
@@ -302,4 +303,5 @@ _FORMS: Mapping[str, Callable[[object], str]] = {
     "size": size_text,
     "kib": lambda value: size_text(f"{value}K"),
     "age": age_text,
+    "ipv4": kernel_address,
 }

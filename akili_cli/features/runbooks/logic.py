@@ -20,8 +20,10 @@ _STOP = frozenset(
     you your whats
     """.split()  # noqa: SIM905 - readable as prose
 )
-_KEY, _BODY, _PHRASE = 1.0, 0.15, 0.15
+_KEY, _PART, _BODY, _PHRASE = 1.0, 0.6, 0.15, 0.15
 _FULL_TEXT = 0.05
+_PLACE = 0.3
+_PLACES = frozenset(("box", "computer", "host", "machin", "nod", "server", "system", "vm"))
 _FENCE = re.compile(r"^(\s*[>\-*]?\s*)(`{3,}|~{3,})[^\n]*\bakili\b.*?^\s*[>]?\s*\2\s*$", re.DOTALL | re.MULTILINE)
 
 
@@ -50,8 +52,9 @@ def stem(word: str) -> str:
 def rank(message: str, rows: Sequence[Mapping[str, object]], *, limit: int, threshold: float) -> tuple[Match, ...]:
     """Score the index rows against a message; best first, ties by name, only above the threshold.
 
-    From 0 to 1 by the share of the message's words that a runbook's name, category and keywords (and, for
-    less, its prose) hold; rare words count more. A runbook that is named in full gets one point on top.
+    From 0 to 1 by the share of the message's words that a runbook's name, category and keywords hold; words
+    of longer keywords and of the prose count less, rare words more. A runbook that is named in full gets one
+    point on top.
     """
     words = content_words(message)
     if not words:
@@ -60,7 +63,8 @@ def rank(message: str, rows: Sequence[Mapping[str, object]], *, limit: int, thre
     best = max((entry.found for entry in entries), default=0.0) or 1.0
     matches = []
     for entry in entries:
-        score = sum(entry.weight(word) * _rarity(word, entries) for word in words) / len(words)
+        score = sum(entry.weight(word) * _rarity(word, entries) * _importance(word) for word in words)
+        score /= sum(_importance(word) for word in words)
         score += _PHRASE * entry.phrases(message)
         score = min(score, 1.0 - _FULL_TEXT) + _FULL_TEXT * max(entry.found, 0.0) / best
         if entry.named(message):
@@ -68,6 +72,10 @@ def rank(message: str, rows: Sequence[Mapping[str, object]], *, limit: int, thre
         matches.append(Match(entry.slug, entry.name, entry.category, entry.path, round(score, 4)))
     matches.sort(key=lambda match: (-match.score, match.name))
     return tuple(match for match in matches if match.score > threshold)[:limit]
+
+
+def _importance(word: str) -> float:
+    return _PLACE if word in _PLACES else 1.0
 
 
 def _rarity(word: str, entries: Sequence[_Entry]) -> float:
@@ -88,12 +96,18 @@ class _Entry:
         self.found = float(str(row.get("score") or 0.0))
         head, _, prose = str(row["body"]).partition("\n")
         self.keywords = [one.strip() for one in head.removeprefix(KEYWORDS).split(";") if one.strip()]
-        self.keys = set(content_words(" ".join([self.name, self.slug, self.category, *self.keywords])))
+        single = [one for one in self.keywords if len(_WORD.findall(one)) == 1]
+        self.keys = set(content_words(" ".join([self.name, self.slug, self.category, *single])))
+        self.parts = set(content_words(" ".join(self.keywords))) - self.keys
         self.words = set(content_words(prose))
 
     def weight(self, word: str) -> float:
         """Give how much one word of the message says for this runbook."""
-        return _KEY if word in self.keys else _BODY if word in self.words else 0.0
+        if word in self.keys:
+            return _KEY
+        if word in self.parts:
+            return _PART
+        return _BODY if word in self.words else 0.0
 
     def phrases(self, message: str) -> int:
         """Count the keywords of several words that stand in the message as written."""

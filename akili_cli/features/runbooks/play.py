@@ -87,7 +87,7 @@ class Player:
         return tuple(walk.wanted) or self._report(walk)
 
     def _report(self, walk: _Walk) -> FinalReport:
-        findings: list[Finding] = []
+        findings: list[Finding] = list(walk.unverified)
         facts: list[Fact] = []
         checked: list[CheckedStep] = []
         gaps: list[UncheckedStep] = []
@@ -102,7 +102,6 @@ class Player:
             if outcome.status is not StepStatus.OK or outcome.reason:
                 status = StepStatus.NOT_CHECKED if outcome.status is StepStatus.OK else outcome.status
                 gaps.append(UncheckedStep(step.id, step.heading, status, outcome.reason))
-        findings += walk.unverified
         gaps += walk.dropped
         unchecked = tuple(gaps)
         return FinalReport(
