@@ -11,7 +11,7 @@ from typing import Literal
 import httpcore
 
 from akili_cli.adapters.net.body import read_body
-from akili_cli.adapters.net.pinned import PinnedBackend, tls_context
+from akili_cli.adapters.net.pinned import MAX_TRIED, PinnedBackend, tls_context
 from akili_cli.adapters.net.resolve import Resolver, checked_addresses, is_private_host, system_resolver
 from akili_cli.adapters.net.urls import Target, join_url, parse_url
 from akili_cli.domain.decisions import Permit
@@ -123,7 +123,11 @@ def _next(base: Target, location: str, permit: Permit, limits: FetchLimits) -> T
 
 
 async def _request(target: Target, method: Method, addresses: tuple[str, ...], limits: FetchLimits) -> _Answer:
-    wait = {"connect": limits.timeout_s, "read": limits.timeout_s, "write": limits.timeout_s}
+    wait = {
+        "connect": limits.timeout_s / min(len(addresses), MAX_TRIED),
+        "read": limits.timeout_s,
+        "write": limits.timeout_s,
+    }
     location = httpcore.URL(
         scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
     )

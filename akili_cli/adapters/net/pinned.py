@@ -13,17 +13,17 @@ from akili_cli.domain.errors import PolicyDeniedError
 if TYPE_CHECKING:
     import ssl
 
-MAX_TRIED = 4
+MAX_TRIED = 16
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
 class PinnedBackend(httpcore.AsyncNetworkBackend):
     """A network that consists of the given addresses; the host it is asked for does not matter."""
 
-    def __init__(self, addresses: tuple[str, ...]) -> None:
-        """Keep the addresses that were checked."""
+    def __init__(self, addresses: tuple[str, ...], *, network: httpcore.AsyncNetworkBackend | None = None) -> None:
+        """Keep the addresses that were checked; ``network`` replaces the system's."""
         self._addresses = addresses
-        self._network = httpcore.AnyIOBackend()
+        self._network = network or httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
