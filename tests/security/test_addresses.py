@@ -11,9 +11,7 @@ from akili_cli.adapters.net.addresses import blocked
 
 CORPUS = Path(__file__).parent / "corpora" / "addresses.txt"
 CASES = [
-    line.split(" ", 1)
-    for line in CORPUS.read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
+    line.split(" ", 1) for line in CORPUS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
 ]
 
 

@@ -13,9 +13,7 @@ from akili_cli.domain.errors import InvalidArgumentsError
 
 CORPUS = Path(__file__).parent / "corpora" / "urls.txt"
 CASES = [
-    line.split(" ", 1)
-    for line in CORPUS.read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
+    line.split(" ", 1) for line in CORPUS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
 ]
 
 
