@@ -138,7 +138,9 @@ def test_every_report_fits_the_published_schema(path: Path) -> None:
         jsonschema.validate(json.loads(json.dumps(case.report.report_dict())), SCHEMA)
 
 
-@pytest.mark.parametrize("path", [one for one in FILES if one.stem != "deployment-rollback"], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [one for one in FILES if one.stem != "deployment-rollback"], ids=lambda path: path.stem
+)
 def test_default_steps_are_admitted_by_the_diagnostics_rule(path: Path) -> None:
     runbook = load_runbook(path)
     inputs = resolve_inputs(runbook.front.inputs, {})
