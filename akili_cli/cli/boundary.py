@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import platform
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
@@ -79,6 +74,10 @@ def _broken_pipe() -> int:
 
 
 def _bug(error: BaseException) -> int:
+    import platform
+    import tempfile
+    import traceback
+
     from akili_cli.adapters.telemetry.redact import Redactor
 
     report = "".join(traceback.format_exception(error))
@@ -87,16 +86,20 @@ def _bug(error: BaseException) -> int:
     with os.fdopen(descriptor, "w") as file:
         file.write(Redactor().text(head + report))
     render.talk(f"bug: {type(error).__name__}: this should not have happened", "red")
-    render.talk(f"a report was written to {Path(name)}; it holds no secrets that akili knows of")
+    render.talk(f"a report was written to {name}; it holds no secrets that akili knows of")
     return BUG
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine. Ctrl-C and SIGTERM cancel it, so that every clean-up runs before the exit."""
+    import asyncio
+
     return asyncio.run(_signalled(coroutine))
 
 
 async def _signalled(coroutine: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(coroutine)
     arrived: list[signal.Signals] = []

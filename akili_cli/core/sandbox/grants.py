@@ -39,7 +39,8 @@ _VIRTUAL = ("/proc", "/sys", "/dev")
 _CREATE = landlock.MAKE_REG | landlock.MAKE_DIR | landlock.WRITE_FILE
 _CLEAR = landlock.REMOVE_FILE | landlock.REMOVE_DIR | landlock.READ_DIR
 _OTHER_PROCESS = re.compile(r"/proc/\d+(/|$)")
-_NETWORK_STATE = re.compile(r"/proc/(\d+/)?net(/|$)")
+_OWN_PROCESS = re.compile(r"/proc/(self|thread-self|net|mounts)(/|$)")
+_NETWORK_STATE = re.compile(r"/proc/((\d+|self|thread-self)/)?net(/|$)")
 _DNS_PORT = 53
 _MAX_SIBLINGS = 20_000
 
@@ -107,7 +108,7 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
     host_proc = any(within("/proc", path) or _OTHER_PROCESS.match(path) for path in effects.reads)
     rules = [*_expanded(_base(), guarded), Rule(scratch, landlock.CHANGE)]
     rules += [] if host_proc else [Rule("/proc", landlock.READ)]
-    for path in effects.reads:
+    for path in (path for path in effects.reads if not _OWN_PROCESS.match(path)):
         rules += _read_rules(path, guarded, mounts=mounts)
     writable = [scratch]
     for path in effects.writes:
