@@ -6,32 +6,20 @@ restart, a resumed approval and another process.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from akili_cli.domain.messages import Message, TextBlock, ToolResultBlock, ToolUseBlock
-from akili_cli.features.runbooks.capture import Row, capture_rows
-from akili_cli.features.runbooks.findings import Fact, Finding, Judgement, clean, judge, select
+from akili_cli.features.runbooks.findings import Fact, Finding, Judgement, clean, select
 from akili_cli.features.runbooks.inputs import Value, fill_arguments, has_values
 from akili_cli.features.runbooks.model import MAX_FOREACH, Runbook, Severity, Step, StepStatus, When
+from akili_cli.features.runbooks.outcome import Outcome, read_result
 from akili_cli.features.runbooks.report import (
     CheckedStep,
     FinalReport,
     UncheckedStep,
     overall,
     summarise,
-)
-
-NOT_FOUND_EXIT = 127
-NOT_EXECUTABLE_EXIT = 126
-
-_EXIT = re.compile(r"(?:\A|\n)\[exit (-?\d{1,6})\]\s*\Z")
-_ABSENT = re.compile(
-    r"command not found|: not found|permission denied|operation not permitted|no such file or directory|"
-    r"not been booted with systemd|failed to connect to bus|no tool named|unknown tool|not available|"
-    r"no such tool|is not allowed",
-    re.IGNORECASE,
 )
 
 
@@ -48,23 +36,6 @@ def last_turn(messages: Sequence[Message]) -> tuple[Message | None, tuple[Messag
 def call_prefix(slug: str) -> str:
     """Give what the ids of a runbook's tool calls start with."""
     return f"rb-{slug}-"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one step, all its repetitions together."""
-
-    status: StepStatus
-    reason: str = ""
-    rows: tuple[Row, ...] = ()
-    judged: Judgement = field(default_factory=Judgement)
-
-    @property
-    def severity(self) -> Severity:
-        """The worst finding; ok when the step was checked and found nothing."""
-        found = [one.severity for one in self.judged.findings]
-        default = Severity.OK if self.status is StepStatus.OK else Severity.UNKNOWN
-        return max(found, key=lambda one: one.rank, default=default)
 
 
 class Player:
@@ -224,7 +195,7 @@ class _Walk:
         identity = f"{call_prefix(self.runbook.slug)}{step.id}{suffix}"
         result = self.results.get(identity)
         if result is not None:
-            return _read(step, result, item)
+            return read_result(step, result, item)
         if identity in self.asked:
             return Outcome(StepStatus.FAILED, "no result came back")
         if self.tools is not None and step.tool not in self.tools:
@@ -268,59 +239,3 @@ def _together(played: Sequence[tuple[str, Outcome]], *, left_out: int) -> Outcom
         status = (refused or bad)[0].status
     rows = tuple(row for part in parts for row in part.rows)
     return Outcome(status, "; ".join(reasons), rows, judged)
-
-
-def _read(step: Step, result: ToolResultBlock, item: str | None) -> Outcome:
-    """Judge one result; only an output that is what it should be counts as checked."""
-    refusal = _refusal(result)
-    if refusal is not None:
-        return refusal
-    text, code = _split_exit(result)
-    unusable = _unusable(step, text, code)
-    if unusable is not None:
-        return unusable
-    try:
-        rows = capture_rows(step.capture, text)
-    except ValueError as error:
-        return Outcome(StepStatus.FAILED, str(error))
-    if len(rows) < step.min_rows:
-        return Outcome(StepStatus.NOT_CHECKED, step.not_checked or "the output does not show enough")
-    judged = judge(step, rows, item)
-    if judged.problems:
-        return Outcome(StepStatus.FAILED, "; ".join(judged.problems), rows, judged)
-    return Outcome(StepStatus.OK, "", rows, judged)
-
-
-def _refusal(result: ToolResultBlock) -> Outcome | None:
-    if not result.is_error:
-        return None
-    line = clean(result.text.strip().split("\n")[0])
-    for prefix, status in (
-        ("Refused:", StepStatus.DENIED),
-        ("Waiting for approval", StepStatus.APPROVAL_REQUIRED),
-        ("Invalid:", StepStatus.FAILED),
-    ):
-        if result.text.lstrip().startswith(prefix):
-            return Outcome(status, line)
-    return None
-
-
-def _split_exit(result: ToolResultBlock) -> tuple[str, int | None]:
-    """Give the output and the exit code; None when the call failed without one."""
-    found = _EXIT.search(result.text)
-    if found is None:
-        return result.text, None if result.is_error else 0
-    return result.text[: found.start()], int(found[1])
-
-
-def _unusable(step: Step, text: str, code: int | None) -> Outcome | None:
-    blind = next((one for one in step.not_checked_when if one.casefold() in text.casefold()), None)
-    if blind is not None:
-        return Outcome(StepStatus.NOT_CHECKED, step.not_checked or f"the output says: {clean(blind)}")
-    if code in step.ok_exits:
-        return None
-    last = clean(text.strip().split("\n")[-1])
-    if code in (NOT_FOUND_EXIT, NOT_EXECUTABLE_EXIT) or _ABSENT.search(text[:4096]):
-        return Outcome(StepStatus.NOT_CHECKED, step.not_checked or last or "the program is missing here")
-    parts = [f"exit {code}" if code is not None else "", last]
-    return Outcome(StepStatus.FAILED, ": ".join(part for part in parts if part) or "it failed")

@@ -10,7 +10,7 @@ from akili_cli.features.runbooks.findings import Fact, Finding
 from akili_cli.features.runbooks.model import Severity, StepStatus
 
 SCHEMA = "akili.runbook-report/1"
-NO_MODEL = "No language model was used: this report was made by playing the steps of a runbook."
+NO_MODEL = "No language model was used"
 
 _MARKS = re.compile(r"([\\`*])|<(?=[A-Za-z/!?])|\](?=[(\[])")
 
@@ -147,8 +147,9 @@ def render_markdown(report: FinalReport) -> str:
         lines.append("")
     if report.next_steps:
         lines += ["### Next steps", "", *(f"- {step}" for step in report.next_steps), ""]
-    source = f"Runbook `{report.runbook}`. " if report.runbook else ""
-    return "\n".join([*lines, f"{source}{NO_MODEL}"]) + "\n"
+    played = report.checked or report.not_checked
+    source = f": this report was made by playing the runbook `{report.runbook}`." if played else "."
+    return "\n".join([*lines, f"{NO_MODEL}{source}"]) + "\n"
 
 
 def _status_words(status: StepStatus) -> str:

@@ -137,6 +137,7 @@ async def test_when_nothing_fits_the_answer_says_what_there_is(service: RunbookS
     assert report.report_dict()["runbook"] is None
     assert "`disk-check`" in report.text
     assert "ANTHROPIC_API_KEY" in report.text
+    assert report.text.endswith("No language model was used.\n")
 
 
 async def test_a_runbook_that_needs_inputs_says_so_and_plays_nothing(service: RunbookService) -> None:
