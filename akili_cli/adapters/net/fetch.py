@@ -16,7 +16,6 @@ from akili_cli.adapters.net.resolve import Resolver, checked_addresses, is_priva
 from akili_cli.adapters.net.urls import Target, join_url, parse_url
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.errors import InvalidArgumentsError, PolicyDeniedError, ToolFailedError
-from akili_cli.domain.hosts import host_matches
 
 Method = Literal["GET", "HEAD"]
 USER_AGENT = "Akili/1.0"
@@ -28,9 +27,8 @@ _tls = cache(tls_context)
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """What a fetch may do. ``allowed_domains`` bounds redirects; ``allowed_private_hosts`` are ``host:port``."""
+    """What a fetch may do; ``allowed_private_hosts`` are ``host:port``."""
 
-    allowed_domains: tuple[str, ...] = ()
     allowed_private_hosts: tuple[str, ...] = ()
     allowed_ports: tuple[int, ...] = (80, 443)
     max_response_bytes: int = 5_242_880
@@ -62,7 +60,8 @@ async def fetch(
 ) -> FetchResult:
     """Request a URL and follow at most five redirects. For each hop:
 
-    1. The URL is parsed; the host and port must be in the permit, or, after a redirect, an allowed domain.
+    1. The URL is parsed; the host and port must be in the permit, also after a redirect: to go anywhere else
+       is another call, on which policy rules again.
     2. The host is resolved once and every address is checked.
     3. The connection goes to a checked address, and its peer is compared with it.
 
@@ -96,7 +95,7 @@ async def _follow(
             return FetchResult(answer.status, target.url, answer.headers, answer.body, answer.truncated, tuple(hops))
         if len(hops) > MAX_REDIRECTS:
             raise ToolFailedError(f"{target.host} redirects more than {MAX_REDIRECTS} times")
-        target = _next(target, location, permit, limits)
+        target = _next(target, location, permit)
 
 
 def check_port(target: Target, limits: FetchLimits) -> None:
@@ -107,18 +106,17 @@ def check_port(target: Target, limits: FetchLimits) -> None:
         )
 
 
-def _next(base: Target, location: str, permit: Permit, limits: FetchLimits) -> Target:
+def _next(base: Target, location: str, permit: Permit) -> Target:
     try:
         target = join_url(base, location)
     except InvalidArgumentsError as error:
         raise PolicyDeniedError(f"{base.host} redirects to what cannot be followed: {error}") from error
     if base.scheme == "https" and target.scheme == "http":
         raise PolicyDeniedError(f"{base.host} redirects from https to http")
-    allowed = target.authority in permit.effects.hosts or any(
-        host_matches(target.authority, entry) for entry in limits.allowed_domains
-    )
-    if not allowed:
-        raise PolicyDeniedError(f"{base.host} redirects to {target.authority}, which is not allowed")
+    if target.authority not in permit.effects.hosts:
+        raise PolicyDeniedError(
+            f"{base.host} redirects to {target.url}, which this call may not reach", hint="ask for that URL itself"
+        )
     return target
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from akili_cli.adapters.net.fetch import FetchLimits, FetchResult
     from akili_cli.adapters.net.resolve import Resolver
 
+HTTP_PORT, HTTPS_PORT = 80, 443
 _OK = range(200, 400)
 _SNIFF_BYTES = 8192
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_-]{1,40})", re.ASCII)
@@ -38,7 +40,7 @@ class WebFetchArgs(ToolArgs):
 
 
 class WebFetch:
-    """Fetch a URL; only the declared host is reached, and allowed domains that it redirects to."""
+    """Fetch a URL; only the declared host is reached, and redirects are followed within it."""
 
     name: ClassVar[str] = "web_fetch"
     permission: ClassVar[str] = "web_search"
@@ -54,8 +56,14 @@ class WebFetch:
         self._resolver = resolver
 
     def effects(self, args: WebFetchArgs) -> Effects:
-        """Declare the one host and port; raises ``InvalidArgumentsError`` for a URL that is never fetched."""
-        return Effects(hosts=(parse_url(args.url).authority,))
+        """Declare the host, for plain HTTP also its HTTPS port, to which such sites redirect.
+
+        Raises ``InvalidArgumentsError`` for a URL that is never fetched.
+        """
+        target = parse_url(args.url)
+        if (target.scheme, target.port) != ("http", HTTP_PORT):
+            return Effects(hosts=(target.authority,))
+        return Effects(hosts=(target.authority, replace(target, scheme="https", port=HTTPS_PORT).authority))
 
     async def run(self, args: WebFetchArgs, permit: Permit) -> ToolOutput:
         """Fetch it; a status outside 200-399 and a server that fails are ``ok=False``.
@@ -82,7 +90,6 @@ class WebFetch:
         from akili_cli.adapters.net.fetch import FetchLimits
 
         return FetchLimits(
-            allowed_domains=self._settings.allowed_domains,
             allowed_private_hosts=self._settings.allowed_private_hosts,
             allowed_ports=self._settings.allowed_ports,
             max_response_bytes=self._settings.max_response_bytes,

@@ -45,6 +45,7 @@ def test_it_looks_and_changes_nothing() -> None:
     assert tool.read_only
     assert tool.idempotent
     assert tool.effects(WebFetchArgs(url="HTTPS://Bücher.DE/x")) == Effects(hosts=("xn--bcher-kva.de:443",))
+    assert tool.effects(WebFetchArgs(url="http://a.de/")).hosts == ("a.de:80", "a.de:443")
     assert not tool.effects(WebFetchArgs(url="http://[2600::1]/")).changes
 
 
