@@ -1,42 +1,107 @@
-"""The approval card: the same fields on every surface, nothing cut, nothing hidden."""
+"""The approval card: the same fields on every surface, nothing cut, nothing hidden, no line that can be faked."""
 
 from __future__ import annotations
 
+import difflib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from akili_cli.cli.render import safe
 from akili_cli.core.approvals.model import Approval
+from akili_cli.core.sandbox.base import Layer
 from akili_cli.domain.calls import canonical_json
 
 _LONG = ("command", "content", "code", "query")
+_BARE = {"\t": "\\t", "\r": "\\r", "\n": "\\n"}
+_MAX_DIFF_LINES = 2000
+_MAX_NAMED = 5
 
 
-def card_lines(approval: Approval) -> list[str]:
-    """Give the card as lines of plain text; control and invisible characters are shown as escapes."""
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What the card can say beyond the approval itself.
+
+    ``layers`` are the sandbox's, for calls that run commands; ``present`` is the text of the file that a write
+    would replace; ``cost`` is what was spent so far, in words.
+    """
+
+    layers: tuple[Layer, ...] = ()
+    present: str | None = None
+    cost: str = ""
+
+
+NO_FACTS = CardFacts()
+
+
+def card_lines(approval: Approval, facts: CardFacts = NO_FACTS) -> list[str]:
+    """Give the card as lines of printable text; whatever cannot be seen or could break a line is an escape."""
     expires = datetime.fromtimestamp(approval.expires_at, UTC).strftime("%H:%M:%S UTC")
-    effects = approval.effects
+    agent = f" (agent {approval.agent})" if approval.agent else ""
     lines = [
         f"approval   {approval.id}  ({approval.status}, expires {expires})",
         f"tool       {approval.tool}   risk {approval.risk}",
-        f"who        {approval.user} via {approval.source}" + (f" (agent {approval.agent})" if approval.agent else ""),
+        f"who        {approval.user} via {approval.source}{agent}",
         f"where      {approval.host}:{approval.cwd}",
-    ]
-    for name, value in approval.arguments.items():
-        lines.extend(_argument(name, value))
-    lines += [
+        *_arguments(approval, facts.present),
+        *_look_twice(approval.arguments),
         f"effects    {_effects(approval)}",
-        f"undo       {'can be undone' if effects.get('reversible', True) else 'CANNOT be undone'}",
+        f"undo       {'can be undone' if approval.effects.get('reversible', True) else 'CANNOT be undone'}",
+        *_sandbox(approval, facts.layers),
         f"rule       {approval.rule_id} ({approval.rule_origin}): {approval.because}",
     ]
     if approval.untrusted:
         lines.append(f"untrusted  in context: {', '.join(approval.untrusted)}")
+    if facts.cost:
+        lines.append(f"cost       {facts.cost}")
     if approval.reason.strip():
         lines.append("the model says (not verified):")
-        lines.extend(f"    {line}" for line in approval.reason.strip().splitlines())
+        lines.extend(f"    {line}" for line in approval.reason.strip().split("\n"))
     if approval.resolved_by:
         said = f": {approval.feedback}" if approval.feedback else ""
         lines.append(f"resolved   {approval.status} by {approval.resolved_by}{said}")
-    return [safe(line.replace("\t", "\\t").replace("\r", "\\r")) for line in lines]
+    return [visible(line) for line in lines]
+
+
+def visible(text: str) -> str:
+    """Show everything but plain visible characters and the plain space as escapes, line ends and tabs too."""
+    if text.isascii() and text.isprintable():
+        return text
+    return safe("".join(_escape(char) if _is_unseen(char) else char for char in text))
+
+
+def rows(lines: Iterable[str], columns: int) -> int:
+    """Count the rows that lines take on a terminal of this width, wrapped by the terminal."""
+    return sum(max(1, -(-_width(line) // max(1, columns))) for line in lines)
+
+
+def _width(line: str) -> int:
+    return len(line) if line.isascii() else sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+def _is_unseen(char: str) -> bool:
+    if char in _BARE:
+        return True
+    if char == " " or char.isascii():
+        return False
+    selector = "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+    return selector or char in "\u17b4\u17b5\u180b\u180c\u180d\u180f" or unicodedata.category(char) == "Zs"
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return _BARE.get(char) or (f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}")
+
+
+def _arguments(approval: Approval, present: str | None) -> list[str]:
+    lines: list[str] = []
+    for name, value in approval.arguments.items():
+        change = None
+        if present is not None and name == "content" and isinstance(value, str):
+            change = _change(present, value)
+        lines += _argument(name, value) if change is None else change
+    return lines
 
 
 def _argument(name: str, value: object) -> list[str]:
@@ -46,10 +111,65 @@ def _argument(name: str, value: object) -> list[str]:
     return [f"{name.ljust(10)} {text}"]
 
 
+def _change(present: str, content: str) -> list[str] | None:
+    """Word a write as the difference from what the file holds now; None when both are too long for that."""
+    if present == content:
+        return ["content    exactly what the file holds now"]
+    old, new = _text_lines(present), _text_lines(content)
+    if len(old) + len(new) > _MAX_DIFF_LINES:
+        return None
+    changed = list(difflib.unified_diff(old, new, lineterm=""))[2:]
+    return ["content, as a change of the file that is there:", *(f"    {line}" for line in changed)]
+
+
+def _text_lines(text: str) -> list[str]:
+    lines = text.split("\n")
+    if lines[-1] == "":
+        return lines[:-1]
+    return [*lines[:-1], f"{lines[-1]} [no line end here]"]
+
+
+def _look_twice(arguments: Mapping[str, object]) -> list[str]:
+    """Name the characters that are not what they seem: hidden ones anywhere, foreign letters where programs read."""
+    hidden: dict[str, None] = {}
+    foreign: dict[str, None] = {}
+    for name, value in arguments.items():
+        text = value if isinstance(value, str) else ""
+        if text.isascii() and text.isprintable():
+            continue
+        hidden |= {char: None for char in text if char not in "\n\t" and visible(char) != char}
+        if name in ("command", "path", "url", "repo_path"):
+            foreign |= {char: None for char in text if not char.isascii() and visible(char) == char}
+    lines = []
+    if hidden:
+        lines.append(f"look twice hidden characters, shown as escapes: {_named(hidden)}")
+    if foreign:
+        lines.append(f"look twice characters outside ASCII: {_named(foreign)}")
+    return lines
+
+
+def _named(chars: Iterable[str]) -> str:
+    found = list(chars)
+    names = [f"U+{ord(char):04X} {unicodedata.name(char, 'control character')}" for char in found[:_MAX_NAMED]]
+    more = len(found) - len(names)
+    return ", ".join(names) + (f" and {more} more kinds" if more else "")
+
+
 def _effects(approval: Approval) -> str:
     shown = [
         f"{kind} {', '.join(' '.join(v) if isinstance(v, list) else str(v) for v in values)}"
         for kind, values in approval.effects.items()
         if isinstance(values, list) and values
     ]
+    opaque = approval.effects.get("opaque")
+    if opaque:
+        shown.append(f"CANNOT be known: {opaque}")
     return "; ".join(shown) or "none known"
+
+
+def _sandbox(approval: Approval, layers: tuple[Layer, ...]) -> list[str]:
+    if not layers or not (approval.effects.get("commands") or approval.effects.get("opaque")):
+        return []
+    active = ", ".join(layer.name for layer in layers if layer.active) or "NO layer is active"
+    missing = ", ".join(layer.name for layer in layers if not layer.active)
+    return [f"sandbox    {active}" + (f"; MISSING: {missing}" if missing else "")]
