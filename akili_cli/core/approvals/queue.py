@@ -85,7 +85,8 @@ class ApprovalQueue:
         """Rule on a decided call.
 
         1. A deny is final. 2. An allow gives a permit. 3. An ask is stored first; 4. whoever is at the terminal
-        is shown it; 5. an approval is consumed, durably, before the permit exists.
+        is shown it; 5. an approval is consumed, durably, before the permit exists. An answer that came too late,
+        or from somebody who may not rule, is a refusal.
         """
         decision = request.decision
         match decision.verdict:
@@ -102,13 +103,16 @@ class ApprovalQueue:
         if self.asker is None:
             return Held(approval)
         answer = await self.asker.ask(approval)
-        user = request.run.principal.user
-        if answer.kind is not AnswerKind.ONCE:
-            await self.deny(approval.id, request.run.principal, answer.feedback)
-            told = f": {answer.feedback}" if answer.feedback else ""
-            return Refused(f"{user} said no{told}", request.decision.ruling.rule_id, approval.id)
-        await self.approve(approval.id, request.run.principal)
-        await self.consume(approval.id)
+        user, rule_id = request.run.principal.user, request.decision.ruling.rule_id
+        try:
+            if answer.kind is not AnswerKind.ONCE:
+                await self.deny(approval.id, request.run.principal, answer.feedback)
+                told = f": {answer.feedback}" if answer.feedback else ""
+                return Refused(f"{user} said no{told}", rule_id, approval.id)
+            await self.approve(approval.id, request.run.principal)
+            await self.consume(approval.id)
+        except (ConflictError, PolicyDeniedError) as error:
+            return Refused(str(error), rule_id, approval.id)
         return self._permit(request, approved_by=user)
 
     def _freeze(self, request: Request) -> Approval:

@@ -60,10 +60,11 @@ class Pipeline:
     def prepare(self, call: ToolCall, run: Run) -> Prepared:
         """Understand a call and decide on it, without doing anything.
 
-        Raises ``InvalidArgumentsError`` when the tool is unknown or its arguments are wrong.
+        Raises ``InvalidArgumentsError`` when the tool is unknown, its arguments are wrong, or what they would do
+        cannot be told.
         """
         tool, args = self.tools.parse(call)
-        effects = tool.effects(args)
+        effects = _declared(tool, args)
         action = Action(
             tool=tool.name,
             permission=tool.permission,
@@ -89,7 +90,11 @@ class Pipeline:
         except InvalidArgumentsError as error:
             return await self._invalid(call, run, error)
         request = Request(call, run, prepared.effects, prepared.decision, prepared.digest, reason)
-        settled = await self.approvals.settle(request)
+        try:
+            settled = await self.approvals.settle(request)
+        except asyncio.CancelledError:
+            await asyncio.shield(self.audit.append(self._record(request, Result.INTERRUPTED)))
+            raise
         match settled:
             case Refused():
                 return await self._refused(request, settled)
@@ -216,7 +221,7 @@ class Pipeline:
         return StepResult(call, Status.INVALID, text, entry.id)
 
     async def _refused(self, request: Request, refused: Refused) -> StepResult:
-        by_person = refused.approval_id is not None
+        by_person = request.decision.verdict is not Verdict.DENY
         record = self._record(request, Result.DENIED if by_person else Result.POLICY_DENIED)
         entry = await self.audit.append(replace(record, error=refused.because))
         origin = "" if by_person else f", {request.decision.ruling.origin}"
@@ -286,6 +291,15 @@ class Pipeline:
 
     def _refusal(self, request: Request, status: Status, text: str, audit_id: str) -> StepResult:
         return StepResult(request.call, status, self.redactor.text(text), audit_id, decision=request.decision)
+
+
+def _declared(tool: Tool[Any], args: ToolArgs) -> Effects:
+    try:
+        return tool.effects(args)
+    except InvalidArgumentsError:
+        raise
+    except AkiliError as error:
+        raise InvalidArgumentsError(str(error), hint=error.hint) from error
 
 
 def frozen_call(approval: Approval) -> tuple[ToolCall, Run]:
