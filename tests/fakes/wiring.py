@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from akili_cli.core.policy.engine import RuleSet
 from akili_cli.core.policy.model import Rule
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.calls import Principal, Run, Source, ToolCall
+from akili_cli.domain.errors import AkiliError
 from akili_cli.domain.risk import Risk
 from tests.fakes.clock import FakeClock
 from tests.fakes.tools import FakeTool
@@ -115,7 +116,8 @@ async def open_bench(
     try:
         yield Bench(db, clock, audit, pipeline, redactor)
     finally:
-        await audit.close()
+        with suppress(AkiliError):
+            await audit.close()
         if own is not None:
             await own.close()
 

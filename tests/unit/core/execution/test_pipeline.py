@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -228,7 +229,7 @@ async def test_an_answer_that_comes_too_late_is_a_refusal_not_a_crash(
             queue.asker = Dawdler(lambda a: queue.deny(a.id, Principal("ben")), kind)
         step = await bench.pipeline.run(call_of(), run_by())
         assert step.status is Status.DENIED
-        assert what.split()[0] in step.text
+        assert what.split(maxsplit=1)[0] in step.text
         assert await bench.results() == ["denied"]
     assert look.ran == 0
 
@@ -351,33 +352,23 @@ async def test_a_broken_audit_runs_nothing(tmp_path: Path, call: ToolCall, break
 async def test_a_closed_database_runs_nothing(tmp_path: Path) -> None:
     tools = [Look(), Change()]
     db = await open_sqlite(tmp_path / "akili.db")
-    with pytest.raises(AkiliError):
-        async with open_bench(tmp_path, tools, db=db) as bench:
-            await db.close()
-            for name in ("look", "change", "nosuch"):
-                with pytest.raises((AuditError, StorageError)):
-                    await bench.pipeline.run(call_of(name), run_by())
-            await bench.audit.close()
-            raise StorageError("the end")
+    async with open_bench(tmp_path, tools, db=db) as bench:
+        await db.close()
+        for name in ("look", "change", "nosuch"):
+            with pytest.raises((AuditError, StorageError)):
+                await bench.pipeline.run(call_of(name), run_by())
     assert [tool.ran for tool in tools] == [0, 0]
 
 
 async def test_a_removed_workspace_never_runs_a_call_without_a_record(tmp_path: Path) -> None:
     home, look = tmp_path / "home-of-akili", Look()
     home.mkdir()
-    db = await open_sqlite(home / "akili.db")
-    with pytest.raises(AkiliError):
-        async with open_bench(home, [look], db=db) as bench:
-            shutil.rmtree(home)
-            step: StepResult | None = None
-            try:
-                step = await bench.pipeline.run(call_of(), run_by())
-            except (AuditError, StorageError):
-                assert look.ran == 0
-            else:
-                assert step.audit_id
-            raise StorageError("the end")
-    await db.close()
+    async with open_bench(home, [look]) as bench:
+        shutil.rmtree(home)
+        step: StepResult | None = None
+        with suppress(AuditError, StorageError):
+            step = await bench.pipeline.run(call_of(), run_by())
+    assert look.ran == (1 if step and step.audit_id else 0)
 
 
 async def test_the_second_equal_read_is_answered_from_the_cache_and_still_recorded(tmp_path: Path) -> None:
