@@ -18,7 +18,7 @@ from akili_cli.domain.ids import new_approval_id, new_uuid
 from akili_cli.domain.risk import Risk, parse_risk
 
 PERMIT_TTL_S = 3600.0
-MIN_TYPED = 4
+MIN_TYPED, ID_CHARS = 4, 32
 LOCAL_SOURCES = frozenset({Source.CLI, Source.REPL})
 
 
@@ -164,13 +164,13 @@ class ApprovalQueue:
         """
         await self.expire()
         typed = approval_id.strip().lower()
-        if len(typed) >= MIN_TYPED and typed.isalnum():
+        if MIN_TYPED <= len(typed) <= ID_CHARS and typed.isalnum():
             found = await self._db.read(lambda conn: store.find(conn, self._org, typed))
             if len(found) == 1:
                 return found[0]
             if found:
                 raise ConflictError(f"more than one approval begins with {typed}", hint="type more of the id")
-        raise NotFoundError(f"no approval {approval_id!r}", hint="see: akili approvals list")
+        raise NotFoundError(f"no approval {approval_id[:40]!r}", hint="see: akili approvals list")
 
     async def list(self, status: ApprovalStatus | None = None, limit: int = 50) -> list[Approval]:
         """List approvals, newest first."""
