@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from akili_cli.adapters.storage.base import Connection, Row
 from akili_cli.core.approvals.model import Approval, ApprovalStatus
@@ -13,6 +13,7 @@ _COLUMNS = (
     "id, org_id, user_id, source, agent, run_id, correlation_id, conversation_id, call_id, tool, arguments, digest, "
     "action_risk, effects, rule_id, rule_origin, because, reason, untrusted, cwd, host, status, created_at, expires_at"
 )
+_FIELDS = tuple(field.name for field in fields(Approval))  # a newer akili may have added columns
 _RENAMED = {"org": "org_id", "user": "user_id", "risk": "action_risk"}
 
 
@@ -101,4 +102,4 @@ def _approval(row: Row) -> Approval:
     values["untrusted"] = tuple(values["untrusted"])  # type: ignore[arg-type]  # a JSON list
     values["source"] = Source(str(values["source"]))
     values["status"] = ApprovalStatus(str(values["status"]))
-    return Approval(**values)  # type: ignore[arg-type]  # the row has the columns of the dataclass
+    return Approval(**{name: values[name] for name in _FIELDS})  # type: ignore[arg-type]  # the columns of the fields

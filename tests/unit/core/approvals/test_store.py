@@ -72,3 +72,11 @@ async def test_expire_touches_only_what_is_overdue_in_its_organisation(tmp_path:
     assert states == {"ab": ApprovalStatus.EXPIRED, "ef": ApprovalStatus.PENDING}
     assert await db.read(lambda c: store.listing(c, "other", status="expired", limit=9)) == []
     await db.close()
+
+
+async def test_a_column_that_a_newer_akili_added_does_no_harm(tmp_path: Path) -> None:
+    db = await open_sqlite(tmp_path / "akili.db")
+    await db.write(lambda c: store.add(c, ONE))
+    await db.write(lambda c: c.execute("ALTER TABLE approvals ADD COLUMN from_the_future text"))
+    assert await db.read(lambda c: store.get(c, "default", ONE.id)) == ONE
+    await db.close()
