@@ -205,6 +205,63 @@ STEPS: tuple[Step, ...] = (
         ),
     ),
     Step("0006_meta", (Table("meta", {"key": "text", "value": "text"}, pk=("key",)),)),
+    Step(
+        "0007_grants_and_plans",
+        (
+            Table(
+                "approval_votes",
+                {"approval_id": "text", "user_id": "text", "at": "double"},
+                pk=("approval_id", "user_id"),
+            ),
+            Table(
+                "grants",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "user_id": "text",
+                    "scope": "text",
+                    "tool": "text",
+                    "risk": "bigint",
+                    "digest": "text",
+                    "session": "text",
+                    "pattern": "text",
+                    "approval_id": "text",
+                    "created_by": "text",
+                    "created_at": "double",
+                    "expires_at": "double",
+                    "revoked_at": "double?",
+                    "uses": "bigint",
+                },
+                pk=("id",),
+                indexes=(("org_id", "user_id", "tool"),),
+            ),
+            Table(
+                "auto_approvals",
+                {"org_id": "text", "user_id": "text", "hour": "bigint", "used": "bigint"},
+                pk=("org_id", "user_id", "hour"),
+            ),
+            Table(
+                "plans",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "user_id": "text",
+                    "run_id": "text",
+                    "conversation_id": "text?",
+                    "message": "text",
+                    "hash": "text",
+                    "status": "text",
+                    "created_at": "double",
+                    "expires_at": "double",
+                    "resolved_by": "text?",
+                    "resolved_at": "double?",
+                },
+                pk=("id",),
+                indexes=(("org_id", "status", "created_at"),),
+            ),
+        ),
+        {"approvals": {"inputs": "text?", "plan_id": "text?", "plan_index": "bigint?", "skill": "text?"}},
+    ),
 )
 
 
