@@ -47,6 +47,7 @@ class _State:
     answer: str = ""
     error: str = ""
     empty_replies: int = 0
+    plan: dict[str, object] | None = None
     last: Completion | None = None
 
 
@@ -86,14 +87,18 @@ class AgentLoop:
         run = await self._conversation(run)
         earlier = await self._earlier(run)
         state = _State(_with_untrusted(run, attachments), [*earlier], len(earlier))
-        state.messages.append(Message("user", (*attachments, TextBlock(message))))
+        asked = Message("user", (*attachments, TextBlock(message)))
+        state.messages.append(_redacted(asked, self.pipeline))
         emit(Event("run.started", self._facts(run)))
         spending = Spending(self.model, self.pipeline.ledger, run, self.settings)
         system = system_prompt(run, await self.knowledge.relevant(message, run))
+        limit = asyncio.timeout(timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with limit:
                 ended = await self._until_answered(state, system, spending, emit)
         except TimeoutError:
+            if not limit.expired():
+                raise
             state.error = f"the run took longer than {timeout_s:g} s"
             ended = Status.TIMEOUT
         except asyncio.CancelledError:
@@ -102,6 +107,10 @@ class AgentLoop:
             emit(Event("run.finished", self._report(state, spending, Status.INTERRUPTED).as_dict()))
             raise
         await self._store(state)
+        if run.plan:
+            plan = await self.pipeline.approvals.plans.seal(state.run, message)
+            state.plan = plan.as_dict() if plan is not None else None
+            emit(Event("plan", state.plan or {"steps": []}))
         report = self._report(state, spending, ended)
         emit(Event("run.finished", report.as_dict()))
         return report
@@ -233,13 +242,14 @@ class AgentLoop:
             correlation_id=run.correlation_id,
             run_id=run.id,
             conversation_id=run.conversation_id,
-            steps=tuple(state.steps),
+            steps=tuple(_without_secrets(step, self.pipeline) for step in state.steps),
             usage=spending.usage,
             cost_usd=spending.cost_usd,
             provider=last.provider if last else self.model.provider,
             model=last.model if last else self.model.model,
             attempts=tuple(state.attempts),
             report=last.report if last else None,
+            plan=state.plan,
         )
 
 
@@ -261,7 +271,13 @@ def _answered(messages: list[Message]) -> tuple[Message, ...]:
 
 def _with_untrusted(run: Run, attachments: tuple[TextBlock, ...]) -> Run:
     labels = tuple(block.untrusted for block in attachments if block.untrusted is not None)
-    return replace(run, untrusted=labels)
+    return replace(run, untrusted=tuple(dict.fromkeys((*run.untrusted, *labels))))
+
+
+def _without_secrets(step: StepResult, pipeline: Pipeline) -> StepResult:
+    arguments = pipeline.redactor.value(dict(step.call.arguments))
+    kept = arguments if isinstance(arguments, dict) else {}
+    return replace(step, call=replace(step.call, arguments=kept))
 
 
 def _redacted(message: Message, pipeline: Pipeline) -> Message:

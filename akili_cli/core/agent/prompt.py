@@ -34,6 +34,11 @@ def system_prompt(run: Run, procedures: tuple[str, ...]) -> str:
     parts = [BASE]
     if run.autonomous:
         parts.append(AUTONOMOUS)
+    if run.plan:
+        parts.append(
+            "\nThis run only plans: what would change anything is collected, in order, for a human to approve as a "
+            "whole. Look first, then propose every step, literally, as the tool call it will be.\n"
+        )
     if run.read_only:
         parts.append("\nThis run is read-only: change nothing.\n")
     parts.append(f"\nThe host runs {platform.system()} {platform.release()} on {platform.machine()}.\n")

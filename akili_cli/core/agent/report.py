@@ -10,6 +10,7 @@ from akili_cli.domain.messages import Attempt, Usage
 
 EXIT_CODES: Mapping[Status, int] = {
     Status.OK: 0,
+    Status.PLANNED: 0,
     Status.FAILED: 1,
     Status.INVALID: 1,
     Status.TIMEOUT: 1,
@@ -32,7 +33,8 @@ DETAILED_EXIT_CODES: Mapping[Status, int] = {
 class RunReport:
     """The result of a run. ``cost_usd`` is None when a model without a known price was called.
 
-    ``error`` says why a run failed; ``report`` is the structured answer of a runbook.
+    ``error`` says why a run failed; ``report`` is the structured answer of a runbook,
+    ``plan`` what a plan run collected.
     """
 
     status: Status
@@ -48,6 +50,7 @@ class RunReport:
     attempts: tuple[Attempt, ...] = ()
     error: str = ""
     report: Mapping[str, object] | None = field(default=None)
+    plan: Mapping[str, object] | None = field(default=None)
 
     @property
     def denials(self) -> tuple[StepResult, ...]:
@@ -81,6 +84,7 @@ class RunReport:
             "correlation_id": self.correlation_id,
             "run_id": self.run_id,
             "report": self.report,
+            "plan": self.plan,
         }
 
 

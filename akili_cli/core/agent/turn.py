@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
+from typing import Any
 
 from akili_cli.core.agent.guards import Guards
 from akili_cli.core.agent.report import step_dict
@@ -44,7 +46,7 @@ class TurnRunner:
         allowed = uses[: max(guards.steps_left, 0)]
         calls = [(use, ToolCall(use.id, use.name, use.arguments or {})) for use in allowed]
         if len(calls) > 1 and all(self._only_looks(use, call, run, cut_off) for use, call in calls):
-            steps.extend(await asyncio.gather(*(self._one(u, c, run, reason, cut_off) for u, c in calls)))
+            steps.extend(await _side_by_side([self._one(u, c, run, reason, cut_off) for u, c in calls]))
         else:
             for use, call in calls:
                 step = await self._one(use, call, run, reason, cut_off)
@@ -90,7 +92,18 @@ class TurnRunner:
         exit_code = step.metadata.get("exit_code")
         if exit_code not in (None, 0):
             text = f"{text}\n[exit {exit_code}]"
-        return ToolResultBlock(step.call.id, text, is_error=step.status is not Status.OK)
+        return ToolResultBlock(step.call.id, text, is_error=step.status not in (Status.OK, Status.PLANNED))
+
+
+async def _side_by_side(calls: list[Coroutine[Any, Any, StepResult]]) -> list[StepResult]:
+    """Run all; when one raises, the others are ended before the error goes on, so that nothing is left running."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def shortened(text: str, limit_bytes: int) -> str:
