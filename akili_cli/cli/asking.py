@@ -30,6 +30,7 @@ class Question:
     go_on: bool = False
     autonomous: bool = False
     read_only: bool = False
+    plan: bool = False
     max_cost_usd: float | None = None
     max_steps: int | None = None
     stream: bool = False
@@ -65,6 +66,7 @@ async def ask(question: Question) -> RunReport:
             conversation_id=conversation,
             autonomous=question.autonomous,
             read_only=question.read_only,
+            plan=question.plan,
             max_cost_usd=question.max_cost_usd,
         )
         for notice in app.notices:

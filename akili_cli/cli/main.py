@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "query": ("akili_cli.cli.query", "Ask one question and print the answer."),
     "runbooks": ("akili_cli.cli.runbooks", "List, show, check, play and test runbooks."),
     "approvals": ("akili_cli.cli.approvals", "See what waits for a human, and rule on it."),
+    "grants": ("akili_cli.cli.grants", "See and end rulings that stand for a while."),
     "audit": ("akili_cli.cli.audit", "Read the record of every action, and prove it is whole."),
     "budget": ("akili_cli.cli.budget", "Show what was spent today and what is left."),
     "config": ("akili_cli.cli.config", "Show and check the configuration."),

@@ -45,7 +45,7 @@ class Run:
 
     ``untrusted`` names the outside texts that are in context since the last human turn (stdin, files, web);
     while it is not empty, writes, egress and commands count as one risk level higher. ``skill`` is the runbook
-    being played, if any.
+    being played, if any. In a ``plan`` run what would change anything is collected instead of done.
     """
 
     id: str
@@ -55,6 +55,7 @@ class Run:
     untrusted: tuple[str, ...] = ()
     autonomous: bool = False
     read_only: bool = False
+    plan: bool = False
     max_cost_usd: float | None = None
     skill: str | None = None
 
@@ -76,6 +77,7 @@ class Status(enum.StrEnum):
     INVALID = "invalid"
     DENIED = "denied"
     APPROVAL_REQUIRED = "approval_required"
+    PLANNED = "planned"
     BUDGET_EXCEEDED = "budget_exceeded"
     UNAVAILABLE = "unavailable"
     TIMEOUT = "timeout"

@@ -72,4 +72,5 @@ class Permit:
     decision: Decision
     expires_at: float
     approved_by: str | None = None
+    approval_id: str | None = None
     protected: tuple[str, ...] = field(default=())

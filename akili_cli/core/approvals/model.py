@@ -25,7 +25,9 @@ class Approval:
     """One request for a human: everything any surface needs to show, and the digest that binds it.
 
     ``arguments`` are exactly what will run; ``digest`` covers organisation, user, tool and arguments.
-    ``reason`` is the model's own text and never trusted. Times are epoch seconds.
+    ``reason`` is the model's own text and never trusted. Times are epoch seconds. ``inputs`` maps each file the
+    action depends on to its digest when it was asked for; a changed one voids the approval. ``plan_id`` and
+    ``plan_index`` place it in a plan, ``skill`` names the runbook that asked.
     """
 
     id: str
@@ -51,6 +53,10 @@ class Approval:
     agent: str | None = None
     conversation_id: str | None = None
     untrusted: tuple[str, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    plan_id: str | None = None
+    plan_index: int | None = None
+    skill: str | None = None
     status: ApprovalStatus = ApprovalStatus.PENDING
     use_expires_at: float | None = None
     resolved_at: float | None = None
@@ -64,15 +70,19 @@ class AnswerKind(enum.StrEnum):
     """What a person may say to a card."""
 
     ONCE = "once"
+    SESSION = "session"
+    PATTERN = "pattern"
+    EDIT = "edit"
     DENY = "deny"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A person's ruling; ``feedback`` goes back to the model with a denial."""
+    """A person's ruling; ``feedback`` goes back to the model with a denial, ``arguments`` are those of an edit."""
 
     kind: AnswerKind
     feedback: str = field(default="")
+    arguments: Mapping[str, object] | None = None
 
 
 class Asker(Protocol):

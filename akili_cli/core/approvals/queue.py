@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from akili_cli.adapters.storage.base import Database
+from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.core.approvals import store
+from akili_cli.core.approvals.auto import APPROVER, AutoApproval
+from akili_cli.core.approvals.grants import Asked, GrantBook
+from akili_cli.core.approvals.inputs import drifted, inputs_of
 from akili_cli.core.approvals.model import AnswerKind, Approval, ApprovalStatus, Asker
+from akili_cli.core.approvals.plans import PlanBook, plan_id_of
 from akili_cli.core.approvals.settings import ApprovalSettings
 from akili_cli.domain.calls import Principal, Run, Source, ToolCall
 from akili_cli.domain.clock import Clock
@@ -18,6 +23,7 @@ from akili_cli.domain.ids import new_approval_id, new_uuid
 from akili_cli.domain.risk import Risk, parse_risk
 
 PERMIT_TTL_S = 3600.0
+PLAN_TTL_S = 3600.0
 MIN_TYPED, ID_CHARS = 4, 32
 LOCAL_SOURCES = frozenset({Source.CLI, Source.REPL})
 
@@ -39,6 +45,23 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """The call was put into the run's plan instead of being run."""
+
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A person changed the call; the changed one must be decided on anew."""
+
+    call: ToolCall
+
+
+Settled = Permit | Held | Refused | Planned | Edited
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where an action would happen, for the card."""
 
@@ -56,6 +79,14 @@ class Request:
     decision: Decision
     digest: str
     reason: str = ""
+
+
+def asked_of(request: Request) -> Asked:
+    """Give what standing rulings are tried against; a session is the conversation, or the run without one."""
+    run = request.run
+    session = run.conversation_id or run.id
+    user, tool = run.principal.user, request.call.name
+    return Asked(user, session, tool, request.digest, request.effects, request.decision)
 
 
 class ApprovalQueue:
@@ -80,42 +111,80 @@ class ApprovalQueue:
         self._place = place
         self._protected = protected
         self.asker = asker
+        self.grants = GrantBook(db, org, clock, settings.grant_ttl_seconds)
+        self.plans = PlanBook(db, org, clock)
+        self._auto = AutoApproval(db, org, clock, settings.auto_approval)
 
-    async def settle(self, request: Request) -> Permit | Held | Refused:
+    async def settle(self, request: Request) -> Settled:
         """Rule on a decided call.
 
-        1. A deny is final. 2. An allow gives a permit. 3. An ask is stored first; 4. whoever is at the terminal
-        is shown it; 5. an approval is consumed, durably, before the permit exists. An answer that came too late,
-        or from somebody who may not rule, is a refusal.
+        1. A deny is final. 2. In a plan run what would change anything is collected. 3. An allow gives a permit.
+        4. An ask that a standing grant or smart auto-approval covers gives one too. 5. Any other ask is stored
+        first; 6. whoever is at the terminal is shown it; 7. an approval is consumed, durably, before the permit
+        exists. An answer that came too late, or from somebody who may not rule, is a refusal.
         """
         decision = request.decision
-        match decision.verdict:
-            case Verdict.DENY:
-                return Refused(decision.ruling.because, decision.ruling.rule_id)
-            case Verdict.ALLOW:
-                return self._permit(request, approved_by=None)
-            case Verdict.ASK:
-                return await self._ask(request)
+        if decision.verdict is Verdict.DENY:
+            return Refused(decision.ruling.because, decision.ruling.rule_id)
+        if request.run.plan and (decision.verdict is Verdict.ASK or request.effects.changes or request.effects.hosts):
+            return await self._planned(request)
+        if decision.verdict is Verdict.ALLOW:
+            return self._permit(request)
+        asked = asked_of(request)
+        grant = await self.grants.use(asked)
+        if grant is not None:
+            return self._permit(request, approved_by=f"{grant.created_by} (grant {grant.id[:8]})")
+        if await self._auto.claim(asked):
+            return self._permit(request, approved_by=APPROVER)
+        return await self._ask(request)
 
-    async def _ask(self, request: Request) -> Permit | Held | Refused:
-        approval = self._freeze(request)
+    async def _planned(self, request: Request) -> Planned:
+        plan_id = plan_id_of(request.run)
+        frozen = await self._freeze(request)
+
+        def append(conn: Connection) -> Approval:
+            step = replace(frozen, plan_id=plan_id, plan_index=len(store.of_plan(conn, self._org, plan_id)) + 1)
+            store.add(conn, step)
+            return step
+
+        return Planned(await self._db.write(append, durable=True))
+
+    async def _ask(self, request: Request) -> Settled:
+        approval = await self._freeze(request)
         await self._db.write(lambda conn: store.add(conn, approval), durable=True)
         if self.asker is None:
             return Held(approval)
         answer = await self.asker.ask(approval)
-        user, rule_id = request.run.principal.user, request.decision.ruling.rule_id
+        principal, rule_id = request.run.principal, request.decision.ruling.rule_id
         try:
-            if answer.kind is not AnswerKind.ONCE:
-                await self.deny(approval.id, request.run.principal, answer.feedback)
-                told = f": {answer.feedback}" if answer.feedback else ""
-                return Refused(f"{user} said no{told}", rule_id, approval.id)
-            await self.approve(approval.id, request.run.principal)
-            await self.consume(approval.id)
+            match answer.kind:
+                case AnswerKind.DENY:
+                    await self.deny(approval.id, principal, answer.feedback)
+                    told = f": {answer.feedback}" if answer.feedback else ""
+                    return Refused(f"{principal.user} said no{told}", rule_id, approval.id)
+                case AnswerKind.EDIT:
+                    await self.deny(approval.id, principal, "changed by hand")
+                    return Edited(replace(request.call, arguments=dict(answer.arguments or {})))
+                case _:
+                    return await self._approved_here(request, approval, answer.kind)
         except (ConflictError, PolicyDeniedError) as error:
             return Refused(str(error), rule_id, approval.id)
-        return self._permit(request, approved_by=user)
 
-    def _freeze(self, request: Request) -> Approval:
+    async def _approved_here(self, request: Request, approval: Approval, kind: AnswerKind) -> Settled:
+        principal = request.run.principal
+        ruled = await self.approve(approval.id, principal)
+        if ruled.status is not ApprovalStatus.APPROVED:
+            return Held(ruled)
+        if kind is not AnswerKind.ONCE:
+            await self.grants.give(kind, asked_of(request), approval_id=approval.id, by=principal.user)
+        used = await self.consume(approval.id)
+        changed = await asyncio.to_thread(drifted, used.inputs)
+        if changed:
+            return Refused(f"{', '.join(changed)} changed while it was asked", "approval-inputs", approval.id)
+        return self._permit(request, approved_by=principal.user, approval_id=approval.id)
+
+    async def _freeze(self, request: Request) -> Approval:
+        inputs = await asyncio.to_thread(inputs_of, request.effects)
         run, ruling = request.run, request.decision.ruling
         now = self._clock.now()
         return Approval(
@@ -141,10 +210,12 @@ class ApprovalQueue:
             cwd=self._place.cwd,
             host=self._place.host,
             created_at=now,
-            expires_at=now + self._settings.ttl_seconds,
+            expires_at=now + (PLAN_TTL_S if run.plan else self._settings.ttl_seconds),
+            inputs=inputs,
+            skill=run.skill,
         )
 
-    def _permit(self, request: Request, *, approved_by: str | None) -> Permit:
+    def _permit(self, request: Request, *, approved_by: str | None = None, approval_id: str | None = None) -> Permit:
         return Permit(
             id=new_uuid(),
             digest=request.digest,
@@ -154,6 +225,7 @@ class ApprovalQueue:
             decision=request.decision,
             expires_at=self._clock.now() + PERMIT_TTL_S,
             approved_by=approved_by,
+            approval_id=approval_id,
             protected=self._protected,
         )
 
@@ -184,24 +256,52 @@ class ApprovalQueue:
         await self._db.write(lambda conn: store.expire(conn, self._org, now))
 
     async def approve(self, approval_id: str, by: Principal) -> Approval:
-        """Say yes to a pending approval; it must then be used within the use limit.
+        """Say yes to a pending approval; once enough people have, it must be used within the use limit.
 
-        Raises ``PolicyDeniedError`` when this person may not rule on it, ``ConflictError`` when it is resolved
-        already, ``ExpiredError`` when it is too late.
+        Gives the approval as it then is: still pending while a quorum is missing. Who may rule and how many must
+        is checked in the store's transaction. Raises ``PolicyDeniedError`` when this person may not rule on it,
+        ``ConflictError`` when it is resolved already, ``ExpiredError`` when it is too late.
         """
         approval = await self.get(approval_id)
-        self._check_four_eyes(approval, by)
-        use_by = self._clock.now() + self._settings.use_ttl_seconds
-        return await self._resolve(
-            replace(approval, status=ApprovalStatus.APPROVED, resolved_by=by.user, use_expires_at=use_by)
-        )
+        now = self._clock.now()
+
+        def rule(conn: Connection) -> Approval | None:
+            held = store.lock(conn, self._org, approval.id)
+            if held is None:
+                return None
+            self._check_four_eyes(held, by)
+            if store.vote(conn, held.id, by.user, now) < self._quorum(held):
+                return held
+            yes = replace(
+                held,
+                status=ApprovalStatus.APPROVED,
+                resolved_by=by.user,
+                resolved_at=now,
+                use_expires_at=now + self._settings.use_ttl_seconds,
+            )
+            return yes if store.resolve(conn, yes) else None
+
+        ruled = await self._db.write(rule, durable=True)
+        if ruled is None:
+            raise await self._too_late(approval.id)
+        return ruled
+
+    def _quorum(self, approval: Approval) -> int:
+        return self._settings.critical_quorum if parse_risk(approval.risk) is Risk.CRITICAL else 1
 
     async def deny(self, approval_id: str, by: Principal, feedback: str = "") -> Approval:
         """Say no. Anybody who may rule may deny, the requester always."""
         approval = await self.get(approval_id)
-        return await self._resolve(
-            replace(approval, status=ApprovalStatus.DENIED, resolved_by=by.user, feedback=feedback or None)
+        no = replace(
+            approval,
+            status=ApprovalStatus.DENIED,
+            resolved_by=by.user,
+            feedback=feedback or None,
+            resolved_at=self._clock.now(),
         )
+        if not await self._db.write(lambda conn: store.resolve(conn, no), durable=True):
+            raise await self._too_late(approval.id)
+        return no
 
     def _check_four_eyes(self, approval: Approval, by: Principal) -> None:
         local = approval.source in LOCAL_SOURCES and by.source in LOCAL_SOURCES
@@ -211,13 +311,6 @@ class ApprovalQueue:
                 f"{by.user} asked for it and may not approve it (rule approval.four_eyes)",
                 hint="somebody else must approve requests of high and critical risk",
             )
-
-    async def _resolve(self, approval: Approval) -> Approval:
-        resolved = replace(approval, resolved_at=self._clock.now())
-        won = await self._db.write(lambda conn: store.resolve(conn, resolved), durable=True)
-        if not won:
-            raise await self._too_late(approval.id)
-        return resolved
 
     async def consume(self, approval_id: str) -> Approval:
         """Use an approved one up, durably, before its effect.
@@ -244,14 +337,21 @@ class ApprovalQueue:
                 return ConflictError(f"approval {short} is already {now.status}{by}; nothing was done now")
 
     async def claimed_permit(self, approval: Approval, request: Request) -> Permit | Refused:
-        """Give the permit for a consumed approval, if the call is still exactly the frozen one and not denied."""
+        """Give the permit for a consumed approval, if the call is still exactly the frozen one and not denied.
+
+        A changed input file voids it; a plan's inputs were checked together when the plan was taken.
+        """
         if request.digest != approval.digest:
             return Refused("the call differs from what was approved", "approval-digest", approval.id)
         if request.decision.verdict is Verdict.DENY:
             return Refused(request.decision.ruling.because, request.decision.ruling.rule_id, approval.id)
         if approval.status is not ApprovalStatus.CONSUMED:
             return Refused("the approval was not used up first", "approval-state", approval.id)
-        return self._permit(request, approved_by=approval.resolved_by)
+        if approval.plan_id is None:
+            changed = await asyncio.to_thread(drifted, approval.inputs)
+            if changed:
+                return Refused(f"{', '.join(changed)} changed since it was asked for", "approval-inputs", approval.id)
+        return self._permit(request, approved_by=approval.resolved_by, approval_id=approval.id)
 
     async def record_outcome(self, approval_id: str, outcome: str) -> None:
         """Note what came of an approved action."""
@@ -276,6 +376,7 @@ def as_card(approval: Approval) -> Mapping[str, object]:
         "because": approval.because,
         "reason": approval.reason,
         "untrusted": list(approval.untrusted),
+        "plan": approval.plan_id,
         "digest": approval.digest,
         "created_at": approval.created_at,
         "expires_at": approval.expires_at,

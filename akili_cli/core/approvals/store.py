@@ -11,7 +11,8 @@ from akili_cli.domain.calls import Source, canonical_json
 
 _COLUMNS = (
     "id, org_id, user_id, source, agent, run_id, correlation_id, conversation_id, call_id, tool, arguments, digest, "
-    "action_risk, effects, rule_id, rule_origin, because, reason, untrusted, cwd, host, status, created_at, expires_at"
+    "action_risk, effects, rule_id, rule_origin, because, reason, untrusted, cwd, host, status, created_at, "
+    "expires_at, inputs, plan_id, plan_index, skill"
 )
 _FIELDS = tuple(field.name for field in fields(Approval))  # a newer akili may have added columns
 _RENAMED = {"org": "org_id", "user": "user_id", "risk": "action_risk"}
@@ -24,6 +25,7 @@ def add(conn: Connection, approval: Approval) -> None:
     values["arguments"] = canonical_json(approval.arguments)
     values["effects"] = canonical_json(approval.effects)
     values["untrusted"] = canonical_json(list(approval.untrusted))
+    values["inputs"] = canonical_json(approval.inputs)
     values["source"], values["status"] = str(approval.source), str(approval.status)
     marks = ", ".join(f":{name}" for name in names)
     sql = f"INSERT INTO approvals ({_COLUMNS}) VALUES ({marks})"  # noqa: S608  # column names are ours
@@ -51,6 +53,27 @@ def listing(conn: Connection, org: str, *, status: str | None, limit: int) -> li
     return [_approval(row) for row in rows]
 
 
+def of_plan(conn: Connection, org: str, plan_id: str) -> list[Approval]:
+    """Give the steps of a plan in their order."""
+    sql = "SELECT * FROM approvals WHERE org_id = :org AND plan_id = :plan ORDER BY plan_index"
+    return [_approval(row) for row in conn.execute(sql, {"org": org, "plan": plan_id})]
+
+
+def manual_approvals(conn: Connection, org: str, digest: str, since: float) -> int:
+    """Count how often people approved this exact call and it went well, since the last time somebody denied it."""
+    denied = (
+        "SELECT max(resolved_at) AS at FROM approvals WHERE org_id = :org AND digest = :digest AND status = 'denied'"
+    )
+    rows = conn.execute(denied, {"org": org, "digest": digest})
+    after = max(since, float(str(rows[0]["at"] or 0.0)))
+    sql = (
+        "SELECT count(*) AS n FROM approvals WHERE org_id = :org AND digest = :digest AND status = 'consumed' "
+        "AND outcome = 'ok' AND resolved_by IS NOT NULL AND resolved_at > :after"
+    )
+    rows = conn.execute(sql, {"org": org, "digest": digest, "after": after})
+    return int(str(rows[0]["n"]))
+
+
 def expire(conn: Connection, org: str, now: float) -> int:
     """Mark what nobody ruled on, or nobody used, in time."""
     sql = (
@@ -60,8 +83,24 @@ def expire(conn: Connection, org: str, now: float) -> int:
     return conn.changed(sql, {"org": org, "now": now})
 
 
+def lock(conn: Connection, org: str, approval_id: str) -> Approval | None:
+    """Give a pending approval and keep others from ruling on it until this transaction ends."""
+    sql = "UPDATE approvals SET status = status WHERE org_id = :org AND id = :id AND status = 'pending'"
+    if conn.changed(sql, {"org": org, "id": approval_id}) != 1:
+        return None
+    return get(conn, org, approval_id)
+
+
+def vote(conn: Connection, approval_id: str, user: str, at: float) -> int:
+    """Count one person's yes, once; give how many people have said yes."""
+    sql = "INSERT INTO approval_votes (approval_id, user_id, at) VALUES (:id, :user, :at) ON CONFLICT DO NOTHING"
+    conn.execute(sql, {"id": approval_id, "user": user, "at": at})
+    rows = conn.execute("SELECT count(*) AS n FROM approval_votes WHERE approval_id = :id", {"id": approval_id})
+    return int(str(rows[0]["n"]))
+
+
 def resolve(conn: Connection, approval: Approval) -> bool:
-    """Write a ruling if the approval is still pending; tell whether this caller won."""
+    """Write a ruling if the approval is still pending and in time; tell whether this caller won."""
     sql = (
         "UPDATE approvals SET status = :status, resolved_at = :at, resolved_by = :by, feedback = :feedback, "
         "use_expires_at = :use_expires_at WHERE org_id = :org AND id = :id AND status = 'pending' AND expires_at > :at"
@@ -97,8 +136,8 @@ def _approval(row: Row) -> Approval:
     values = {**row}
     for name, column in _RENAMED.items():
         values[name] = values.pop(column)
-    for name in ("arguments", "effects", "untrusted"):
-        values[name] = json.loads(str(values[name]))
+    for name in ("arguments", "effects", "untrusted", "inputs"):
+        values[name] = json.loads(str(values[name] or "{}"))
     values["untrusted"] = tuple(values["untrusted"])  # type: ignore[arg-type]  # a JSON list
     values["source"] = Source(str(values["source"]))
     values["status"] = ApprovalStatus(str(values["status"]))

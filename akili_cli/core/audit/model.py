@@ -35,6 +35,8 @@ class Result(enum.StrEnum):
     DENIED = "denied"
     POLICY_DENIED = "policy_denied"
     APPROVAL_PENDING = "approval_pending"
+    PLANNED = "planned"
+    VOTED = "voted"
     APPROVED = "approved"
     AUTO_APPROVED = "auto_approved"
     AUTONOMOUS_APPROVED = "autonomous_approved"

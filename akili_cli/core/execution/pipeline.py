@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from akili_cli.adapters.telemetry.redact import Redactor
-from akili_cli.core.approvals.model import Approval
-from akili_cli.core.approvals.queue import ApprovalQueue, Held, Refused, Request
+from akili_cli.core.approvals.auto import APPROVER
+from akili_cli.core.approvals.grants import Grant
+from akili_cli.core.approvals.model import Approval, ApprovalStatus
+from akili_cli.core.approvals.plans import Plan
+from akili_cli.core.approvals.queue import ApprovalQueue, Edited, Held, Planned, Refused, Request
 from akili_cli.core.audit.log import AuditLog
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from akili_cli.core.budget.ledger import Ledger
@@ -19,17 +22,29 @@ from akili_cli.core.policy.engine import RuleSet, decide
 from akili_cli.core.policy.model import Action
 from akili_cli.core.tools.base import Tool, ToolArgs
 from akili_cli.core.tools.toolbox import ToolBox
-from akili_cli.domain.calls import Principal, Run, Status, StepResult, ToolCall, ToolOutput, call_digest
+from akili_cli.domain.calls import (
+    Principal,
+    Run,
+    Status,
+    StepResult,
+    ToolCall,
+    ToolOutput,
+    call_digest,
+    canonical_json,
+)
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.decisions import Decision, Permit, Verdict
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import (
     AkiliError,
     BudgetExceededError,
+    ConflictError,
     InvalidArgumentsError,
     RefusedError,
 )
 from akili_cli.domain.risk import Risk
+
+MAX_EDITS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +92,14 @@ class Pipeline:
         digest = call_digest(run.principal, tool.name, call.arguments)
         return Prepared(tool, args, effects, decide(action, self.rules), digest)
 
-    async def run(self, call: ToolCall, run: Run, *, reason: str = "") -> StepResult:
+    async def run(self, call: ToolCall, run: Run, *, reason: str = "", edits: int = 0) -> StepResult:
         """Take one call from request to result.
 
         1. Understand it; what cannot be understood is recorded as invalid. 2. Decide. 3. Settle: a permit, a
         wait or a refusal, each recorded. 4. A fresh cached result answers a permitted read. 5. Reserve money.
         6. Make the intent durable; if that fails nothing runs. 7. Run with the permit. 8. Redact, record the
-        outcome, settle. Raises only when akili itself cannot work (audit or storage gone).
+        outcome, settle. Raises only when akili itself cannot work (audit or storage gone). ``edits`` counts how
+        often a person has changed the call already; a changed call starts again at 1.
         """
         try:
             prepared = self.prepare(call, run)
@@ -100,8 +116,12 @@ class Pipeline:
                 return await self._refused(request, settled)
             case Held():
                 return await self._held(request, settled.approval)
+            case Planned():
+                return await self._planned(request, settled.approval)
+            case Edited():
+                return await self._edited(request, settled.call, edits)
             case Permit():
-                return await self._permitted(request, prepared, settled)
+                return await self._approved(request, prepared, settled)
 
     def only_looks(self, call: ToolCall, run: Run) -> bool:
         """Tell whether a call is allowed and changes nothing anywhere, so that it may run beside others."""
@@ -128,9 +148,22 @@ class Pipeline:
     async def resume(self, approval_id: str, by: Principal) -> tuple[Approval, StepResult]:
         """Approve a held call and run exactly it, once, as its requester; policy is asked again first.
 
-        Raises what ``ApprovalQueue.approve`` and ``consume`` raise; then nothing ran.
+        Raises what ``ApprovalQueue.approve`` and ``consume`` raise, and ``ConflictError`` for a step of a plan; then
+        nothing ran.
         """
+        held = await self.approvals.get(approval_id)
+        if held.plan_id is not None:
+            raise ConflictError(
+                f"{held.id[:8]} is step {held.plan_index} of {held.plan_id}; nothing was done",
+                hint=f"akili approvals approve {held.plan_id} --only {held.plan_index}",
+            )
+        return await self._resume(approval_id, by)
+
+    async def _resume(self, approval_id: str, by: Principal) -> tuple[Approval, StepResult]:
         approval = await self.approvals.approve(approval_id, by)
+        if approval.status is not ApprovalStatus.APPROVED:
+            await self._record_ruling(replace(approval, resolved_by=by.user), Result.VOTED)
+            return approval, await self._short_of_quorum(approval)
         await self._record_ruling(approval, Result.APPROVED)
         approval = await self.approvals.consume(approval.id)
         call, run = frozen_call(approval)
@@ -147,11 +180,94 @@ class Pipeline:
         await self.approvals.record_outcome(approval.id, str(result.status))
         return approval, replace(result, approval_id=approval.id)
 
+    async def _short_of_quorum(self, approval: Approval) -> StepResult:
+        call, run = frozen_call(approval)
+        prepared = self.prepare(call, run)
+        return await self._held(Request(call, run, prepared.effects, prepared.decision, prepared.digest), approval)
+
     async def refuse(self, approval_id: str, by: Principal, feedback: str = "") -> Approval:
         """Deny a held call, for the record."""
         approval = await self.approvals.deny(approval_id, by, feedback)
         await self._record_ruling(approval, Result.DENIED)
         return approval
+
+    async def amend(self, approval_id: str, arguments: dict[str, object], by: Principal) -> tuple[Approval, StepResult]:
+        """Change a held call, have policy rule on the changed one, and run it if this person may approve it.
+
+        The old request is denied ("changed by hand"). Raises like ``resume``.
+        """
+        old = await self.refuse(approval_id, by, "changed by hand")
+        call, run = frozen_call(old)
+        call = replace(call, arguments={**old.arguments, **arguments})
+        step = await self.run(call, run, reason=old.reason)
+        if step.status is not Status.APPROVAL_REQUIRED or step.approval_id is None:
+            return old, step
+        return await self.resume(step.approval_id, by)
+
+    async def apply_plan(
+        self, plan_id: str, by: Principal, only: tuple[int, ...] = ()
+    ) -> list[tuple[Approval, StepResult]]:
+        """Approve a plan and run exactly its steps, in order, each through policy again; a step that fails is the last.
+
+        Raises what ``PlanBook.claim`` raises; then nothing ran.
+        """
+        done: list[tuple[Approval, StepResult]] = []
+        for step in await self.approvals.plans.claim(plan_id, by.user, only):
+            done.append(await self._resume(step.id, by))
+            if done[-1][1].status is not Status.OK:
+                break
+        return done
+
+    async def refuse_plan(self, plan_id: str, by: Principal) -> Plan:
+        """Deny a plan and every step of it, for the record."""
+        plan = await self.approvals.plans.deny(plan_id, by.user)
+        for step in plan.steps:
+            await self.refuse(step.id, by, "the plan was denied")
+        return plan
+
+    async def revoke_grant(self, grant_id: str, by: Principal) -> Grant:
+        """End a standing ruling, for the record."""
+        grant = await self.approvals.grants.revoke(grant_id)
+        await self.audit.append(
+            AuditRecord(
+                kind=Kind.APPROVAL,
+                org=by.org,
+                user=by.user,
+                source=str(by.source),
+                tool=grant.tool,
+                digest=grant.digest,
+                result=Result.CHANGED,
+                error=f"grant {grant.id[:8]} revoked",
+            )
+        )
+        return grant
+
+    async def _approved(self, request: Request, prepared: Prepared, permit: Permit) -> StepResult:
+        """Run with a permit; a ruling that is not policy's own alone is recorded first, its outcome after."""
+        how = _how_approved(permit)
+        if how is not None:
+            record = self._record(request, how, permit=permit)
+            await self.audit.append(replace(record, kind=Kind.APPROVAL))
+        result = await self._permitted(request, prepared, permit)
+        if permit.approval_id is not None:
+            await self.approvals.record_outcome(permit.approval_id, str(result.status))
+            return replace(result, approval_id=permit.approval_id)
+        return result
+
+    async def _edited(self, request: Request, call: ToolCall, edits: int) -> StepResult:
+        if edits >= MAX_EDITS:
+            return await self._refused(request, Refused("it was changed too often", "approval-edits"))
+        step = await self.run(call, request.run, reason=request.reason, edits=edits + 1)
+        told = f"A person changed this call to {canonical_json(call.arguments)} first.\n"
+        return replace(step, text=self.redactor.text(told) + step.text)
+
+    async def _planned(self, request: Request, approval: Approval) -> StepResult:
+        entry = await self.audit.append(self._record(request, Result.PLANNED))
+        text = (
+            f"Planned as step {approval.plan_index}: it was not run. Go on as if it will be; the whole plan is shown "
+            "to a human."
+        )
+        return replace(self._refusal(request, Status.PLANNED, text, entry.id), approval_id=approval.id)
 
     async def _permitted(self, request: Request, prepared: Prepared, permit: Permit) -> StepResult:
         key = ResultCache.key(request.digest, self.rules.digest)
@@ -311,8 +427,18 @@ def frozen_call(approval: Approval) -> tuple[ToolCall, Run]:
         correlation_id=approval.correlation_id,
         conversation_id=approval.conversation_id,
         untrusted=approval.untrusted,
+        skill=approval.skill,
     )
     return ToolCall(approval.call_id, approval.tool, approval.arguments), run
+
+
+def _how_approved(permit: Permit) -> Result | None:
+    if permit.approved_by == APPROVER:
+        return Result.AUTO_APPROVED
+    if permit.approved_by is not None:
+        return Result.APPROVED
+    silenced = permit.decision.ruling.rule_id == "autonomous"
+    return Result.AUTONOMOUS_APPROVED if silenced else None
 
 
 def _who(run: Run) -> dict[str, Any]:

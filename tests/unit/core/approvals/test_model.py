@@ -12,7 +12,7 @@ def test_the_states_are_these_five() -> None:
 
 
 def test_there_is_no_answer_that_holds_for_ever() -> None:
-    assert {str(kind) for kind in AnswerKind} == {"once", "deny"}
+    assert {str(kind) for kind in AnswerKind} == {"once", "session", "pattern", "edit", "deny"}
 
 
 def test_an_answer_cannot_be_changed_afterwards() -> None:

@@ -183,7 +183,9 @@ async def test_a_yes_at_the_terminal_runs_the_call_in_that_persons_name(tmp_path
     async with open_bench(tmp_path, [look], ASK_LOOK, asker=asker) as bench:
         step = await bench.pipeline.run(call_of(), run_by())
         assert step.status is Status.OK
-        assert [e.record.approved_by for e in await bench.records()] == ["ann", "ann"]
+        records = await bench.records()
+        assert [e.record.approved_by for e in records] == ["ann", "ann", "ann"]
+        assert [e.record.result for e in records] == ["approved", "intent", "success"]
         assert [a.status for a in await bench.pipeline.approvals.list()] == ["consumed"]
     assert look.permits[0].approved_by == "ann"
     assert asker.cards[0].status == "pending"

@@ -1,0 +1,29 @@
+"""Which files an approval depends on, and whether they are still as they were when a human looked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from akili_cli.adapters.files.digest import file_digest
+from akili_cli.domain.effects import Effects
+from akili_cli.domain.paths import is_within_any
+
+MAX_INPUTS = 100
+_MOVING = frozenset({"/proc", "/sys", "/dev", "/run", "/var/log"})
+_SYSTEM = frozenset({"/usr", "/bin", "/sbin", "/lib", "/lib64"})
+
+
+def inputs_of(effects: Effects) -> dict[str, str]:
+    """Give path -> digest for what an action reads, overwrites, deletes or runs, but for what moves by itself.
+
+    Programs of the system itself are left out: whoever can change them needs no approval of ours.
+    """
+    programs = tuple(command.path for command in effects.commands if command.path is not None)
+    paths = dict.fromkeys((*effects.writes, *effects.deletes, *programs, *effects.reads))
+    still = [path for path in paths if not is_within_any(path, _MOVING) and not is_within_any(path, _SYSTEM)]
+    return {path: file_digest(path) for path in still[:MAX_INPUTS]}
+
+
+def drifted(inputs: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the paths that are no longer as they were."""
+    return tuple(path for path, digest in inputs.items() if file_digest(path) != digest)
