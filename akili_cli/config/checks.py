@@ -70,7 +70,21 @@ _Check = Callable[[str], str | None]
 
 def cross_problems(data: Mapping[str, object]) -> list[Problem]:
     """Find what is wrong between the keys of a merged configuration; tolerates values of wrong types."""
-    return [*_entries(data), *_names(data), *_policies(data), *_storage(data), *_providers(data)]
+    return [
+        *_entries(data),
+        *_names(data),
+        *_policies(data),
+        *_approval(data),
+        *_storage(data),
+        *_providers(data),
+    ]
+
+
+def _approval(data: Mapping[str, object]) -> Iterator[Problem]:
+    """An auto-approval without tools would look on and be off."""
+    for path, enabled in pick(data, "approval.auto_approval.enabled"):
+        if enabled is True and not list(pick(data, "approval.auto_approval.allowed_tools.*")):
+            yield Problem(path, "is true and allowed_tools is empty, so it would approve nothing; name the tools")
 
 
 def _entries(data: object) -> Iterator[Problem]:
@@ -111,6 +125,7 @@ def _entries(data: object) -> Iterator[Problem]:
             (
                 f"{rules}.tools.*",
                 "policies.rules.*.examples.*.tool",
+                "approval.auto_approval.allowed_tools.*",
                 *(
                     f"{c}.{kind}.*"
                     for c in capabilities

@@ -37,7 +37,6 @@ PLANNED_KEYS = frozenset(
         "security.require_approval",
         "security.default_permissions",
         "security.audit_log_path",
-        "approval.auto_approval",
         "memory.summarize_on_truncate",
         "tools.database",
         "tools.browser",
