@@ -155,7 +155,7 @@ def test_default_steps_are_admitted_by_the_diagnostics_rule(path: Path) -> None:
             command = command.replace("/var/log", "/etc/ssl/certs")
         effects = shell_effects(command, cwd="/tmp/akili-scratch", home="/root")
         assert set(effects.hosts) <= set(SYSTEM_SOCKETS), step.id
-        action = Action("shell_exec", "shell_exec", Risk.HIGH, False, effects, run, "operator")
+        action = Action("shell_exec", "shell_exec", Risk.HIGH, False, effects, run, "operator", 0.0)
         assert rule.match.condition(action), f"{step.id}: {command}"
 
 

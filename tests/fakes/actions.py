@@ -43,5 +43,6 @@ def action(
     read_only: bool = False,
     role: str | None = "operator",
     run: Run | None = None,
+    at: float = 1_771_300_000.0,
 ) -> Action:
-    return Action(tool, permission or tool, risk, read_only, effects, run or run_of(), role)
+    return Action(tool, permission or tool, risk, read_only, effects, run or run_of(), role, at)

@@ -18,6 +18,7 @@ from akili_cli.core.audit.log import AuditLog
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from akili_cli.core.budget.ledger import Ledger
 from akili_cli.core.execution.cache import ResultCache
+from akili_cli.core.execution.understanding import understand
 from akili_cli.core.policy.engine import RuleSet, decide
 from akili_cli.core.policy.model import Action
 from akili_cli.core.tools.base import Tool, ToolArgs
@@ -78,19 +79,10 @@ class Pipeline:
         Raises ``InvalidArgumentsError`` when the tool is unknown, its arguments are wrong, or what they would do
         cannot be told.
         """
-        tool, args = self.tools.parse(call)
-        effects = _declared(tool, args)
-        action = Action(
-            tool=tool.name,
-            permission=tool.permission,
-            risk=tool.risk,
-            read_only=tool.read_only,
-            effects=effects,
-            run=run,
-            role=self.role_of(run.principal),
-        )
-        digest = call_digest(run.principal, tool.name, call.arguments)
-        return Prepared(tool, args, effects, decide(action, self.rules), digest)
+        role, at = self.role_of(run.principal), self.clock.now()
+        known = understand(self.tools, call, run, role=role, at=at)
+        digest = call_digest(run.principal, known.tool.name, call.arguments)
+        return Prepared(known.tool, known.args, known.action.effects, decide(known.action, self.rules), digest)
 
     async def run(self, call: ToolCall, run: Run, *, reason: str = "", edits: int = 0) -> StepResult:
         """Take one call from request to result.
@@ -135,7 +127,7 @@ class Pipeline:
 
     def may_play(self, run: Run) -> bool:
         """Tell whether the runbook named by ``run.skill`` is open to this principal."""
-        action = Action("", "", Risk.LOW, True, Effects(), run, self.role_of(run.principal))
+        action = Action("", "", Risk.LOW, True, Effects(), run, self.role_of(run.principal), self.clock.now())
         return not any(
             rule.verdict is Verdict.DENY and (rule.match.skills or rule.match.unless_skills is not None)
             for rule in self.rules.matching(action)
@@ -407,15 +399,6 @@ class Pipeline:
 
     def _refusal(self, request: Request, status: Status, text: str, audit_id: str) -> StepResult:
         return StepResult(request.call, status, self.redactor.text(text), audit_id, decision=request.decision)
-
-
-def _declared(tool: Tool[Any], args: ToolArgs) -> Effects:
-    try:
-        return tool.effects(args)
-    except InvalidArgumentsError:
-        raise
-    except AkiliError as error:
-        raise InvalidArgumentsError(str(error), hint=error.hint) from error
 
 
 def frozen_call(approval: Approval) -> tuple[ToolCall, Run]:

@@ -47,16 +47,19 @@ def _who_and_what(match: Match) -> Iterable[Condition]:
     if match.principals:
         bound = frozenset(match.principals)
         yield lambda a: not bound.isdisjoint((a.run.principal.user, a.role, a.run.principal.agent))
-    yield from _risk_tests(match)
+    yield from _when_tests(match)
 
 
-def _risk_tests(match: Match) -> Iterable[Condition]:
+def _when_tests(match: Match) -> Iterable[Condition]:
     if match.min_risk is not None:
         low = match.min_risk
         yield lambda a: a.risk >= low
     if match.max_risk is not None:
         high = match.max_risk
         yield lambda a: a.risk <= high
+    if match.hours is not None:
+        window = match.hours
+        yield lambda a: window.contain(a.at)
 
 
 def _one_of(names: tuple[str, ...], value: Callable[[Action], str | None]) -> Condition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from akili_cli.core.policy.hours import Hours
 from akili_cli.domain.calls import Run
 from akili_cli.domain.decisions import Origin, Verdict
 from akili_cli.domain.effects import Effects
@@ -17,7 +18,8 @@ EFFECT_KINDS = ("reads", "writes", "deletes", "commands", "hosts", "nodes", "sec
 class Action:
     """One call as policy sees it: no tool objects, only what the tool declares.
 
-    ``risk`` is the level the tool starts from. ``role`` is None when the user has none.
+    ``risk`` is the level the tool starts from. ``role`` is None when the user has none. ``at`` is when it is
+    decided, in epoch seconds.
     """
 
     tool: str
@@ -27,6 +29,7 @@ class Action:
     effects: Effects
     run: Run
     role: str | None
+    at: float
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -64,6 +67,7 @@ class Match:
     skills: tuple[str, ...] = ()
     min_risk: Risk | None = None
     max_risk: Risk | None = None
+    hours: Hours | None = None
     unless_tools: tuple[str, ...] | None = None
     unless_permissions: tuple[str, ...] | None = None
     unless_paths: tuple[str, ...] | None = None
