@@ -91,8 +91,7 @@ def _watcher(question: Question) -> Callable[[Event], None]:
 
 
 def _print_event(event: Event) -> None:
-    sys.stdout.write(json.dumps({"event": event.name, **event.data}, default=str) + "\n")
-    sys.stdout.flush()
+    render.event_line({"event": event.name, **event.data})
 
 
 def _print_json_at_end(event: Event) -> None:

@@ -26,6 +26,7 @@ def run_command_line(arguments: list[str]) -> int:
     """Parse, run, and give the exit code; never a traceback for anything but a bug, and then in a file."""
     from akili_cli.cli.main import app
 
+    _fill_standard_streams()
     try:
         code = typer.main.get_command(app)(arguments, prog_name="akili", standalone_mode=False)
         sys.stdout.flush()
@@ -46,8 +47,8 @@ def _exit_code(error: BaseException) -> int:
         case Terminated():
             render.talk("terminated")
             return TERMINATED
-        case BrokenPipeError():
-            return _broken_pipe()
+        case render.ReaderGoneError():
+            return BROKEN_PIPE
         case AkiliError():
             fatal(error)
             return error.exit_code
@@ -66,11 +67,15 @@ def fatal(error: AkiliError) -> None:
         render.talk(f"hint: {error.hint}")
 
 
-def _broken_pipe() -> int:
-    """Whoever read the answer is gone: say nothing, and keep the interpreter from trying again."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    return BROKEN_PIPE
+def _fill_standard_streams() -> None:
+    """Put nothing in the place of standard streams that are closed, so that no file ever gets their numbers."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _bug(error: BaseException) -> int:

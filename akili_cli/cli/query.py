@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from akili_cli.domain.errors import UsageError
 
 app = typer.Typer(rich_markup_mode=None)
 MAX_ATTACHED_BYTES = 1_048_576
+READ_BYTES = 65_536
 SILENT_STDIN_S = 5.0
 
 
@@ -53,7 +55,7 @@ def query(
         raise UsageError("--max-cost must be more than 0")
     if max_steps is not None and not 1 <= max_steps <= 10_000:
         raise UsageError("--max-steps must be between 1 and 10000")
-    piped = _piped_input(timeout if message == "-" else SILENT_STDIN_S)
+    piped = _piped_input(timeout if message == "-" else SILENT_STDIN_S, timeout)
     if message == "-":
         if piped is None:
             raise UsageError("-m - reads the message from standard input, and nothing was piped in")
@@ -78,18 +80,29 @@ def query(
     raise typer.Exit((DETAILED_EXIT_CODES if detailed else EXIT_CODES)[report.status])
 
 
-def _piped_input(first_byte_s: float) -> str | None:
+def _piped_input(first_byte_s: float, whole_s: float) -> str | None:
     """Read what was piped in, bounded; a terminal, a closed or an empty standard input is nothing.
 
-    A pipe that stays silent for ``first_byte_s`` seconds is left alone: it may be one that nobody ever closes.
+    A pipe that stays silent for ``first_byte_s`` seconds is left alone: it may be one that nobody ever closes. One
+    that speaks must end within ``whole_s`` seconds, or ``UsageError`` says so.
     """
+    from akili_cli.domain.clock import SystemClock
+
+    clock, data = SystemClock(), b""
+    ends_at = clock.monotonic() + whole_s
     try:
         if sys.stdin is None or sys.stdin.isatty():
             return None
         if not select.select([sys.stdin], [], [], first_byte_s)[0]:
             render.talk(f"standard input stayed silent for {first_byte_s:g} s and was ignored", "yellow")
             return None
-        data = sys.stdin.buffer.read(MAX_ATTACHED_BYTES + 1)
+        while len(data) <= MAX_ATTACHED_BYTES:
+            if not select.select([sys.stdin], [], [], max(ends_at - clock.monotonic(), 0))[0]:
+                raise UsageError(f"standard input did not end within {whole_s:g} s", hint="close it: < /dev/null")
+            piece = os.read(sys.stdin.fileno(), READ_BYTES)
+            if not piece:
+                break
+            data += piece
     except (OSError, ValueError):
         return None
     if len(data) > MAX_ATTACHED_BYTES:
@@ -102,7 +115,7 @@ def _attached(files: list[Path]) -> list[tuple[str, str]]:
     attached = []
     for path in files:
         try:
-            data = path.read_bytes() if path.is_file() else None
+            data = _head(path) if path.is_file() else None
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
         if data is None:
@@ -111,3 +124,8 @@ def _attached(files: list[Path]) -> list[tuple[str, str]]:
             raise UsageError(f"{path} holds more than 1 MiB")
         attached.append((f"file {path}", data.decode("utf-8", "replace")))
     return attached
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_ATTACHED_BYTES + 1)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from akili_cli.cli import options
+from akili_cli.domain.errors import AkiliError
 
 _CODES = {
     "bold": "1",
@@ -21,6 +22,10 @@ _CODES = {
     "cyan": "36",
 }
 _KEPT = "\n\t"
+
+
+class ReaderGoneError(Exception):
+    """Whoever read the answer has closed the pipe. Not an ``OSError``, which the command parser would take."""
 
 
 def has_color(stream: TextIO) -> bool:
@@ -116,10 +121,31 @@ def out_fields(fields: Mapping[str, object]) -> None:
         out(f"{name.ljust(width)}  {value}")
 
 
+def event_line(value: object) -> None:
+    """Write one JSON document to stdout on a line of its own, as it happens."""
+    _write(sys.stdout, json.dumps(value, ensure_ascii=True, default=str) + "\n")
+
+
 def _write(stream: TextIO, text: str) -> None:
+    """Write and flush; a failing stderr costs only the talk, a failing stdout ends the command."""
     try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except OSError as error:
+        silence(stream)
+        if stream is sys.stderr:
+            return
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGoneError from None
+        raise AkiliError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def silence(stream: TextIO) -> None:
+    """Send the rest of a stream nowhere, also what the interpreter would try to write at its end."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, stream.fileno())
+    os.close(devnull)
