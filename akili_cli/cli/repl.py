@@ -63,7 +63,8 @@ def _greet(session: Session) -> None:
     state = session.app.state
     root = state.workspace.root
     place = f"~/{root.relative_to(state.home)}" if root.is_relative_to(state.home) else str(root)
-    render.talk(f"akili {__version__}, workspace {place}, {session.model_name}", "bold")
+    model = f", model {session.model_name}" if session.uses_model else ""
+    render.talk(f"akili {__version__}, workspace {place}{model}", "bold")
     for notice in session.app.notices:
         render.talk(notice, "dim")
     render.talk("Ask something, or /help. Ctrl-D leaves.", "dim")
@@ -123,7 +124,7 @@ async def _lines(session: Session, prompt: PromptSession[str]) -> None:
         work = dispatch(session, line.rstrip()) if line.startswith("/") else session.take(text)
         try:
             if not await interruptible(work):
-                render.talk("stopped", "yellow")
+                render.talk("stopped\n", "yellow")
         except AkiliError as error:
             render.talk(f"{error}", "red")
             if error.hint:

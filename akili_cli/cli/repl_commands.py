@@ -90,7 +90,7 @@ async def _runbooks(session: Session, _rest: str) -> None:
 
 async def _context(session: Session, _rest: str) -> None:
     messages = await _messages(session)
-    tokens = estimate_tokens(ModelRequest("", messages))
+    tokens = estimate_tokens(ModelRequest("", messages)) if messages else 0
     state = session.app.state
     render.out_fields(
         {
@@ -320,10 +320,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("help", "", "List the commands and keys.", _help),
     Command("tools", "[NAME]", "List the tools, or show one.", _tools),
     Command("runbooks", "", "List the runbooks.", _runbooks),
-    Command("run", "NAME [name=value ...]", "Play a runbook without a model.", _run),
+    Command("run", "NAME [k=v ...]", "Play a runbook without a model.", _run),
     Command("context", "", "Show what this conversation holds, and where it runs.", _context),
     Command("model", "", "Show which model answers.", _model),
-    Command("mode", "[ask|read-only|autonomous]", "Show or change how calls are treated.", _mode),
+    Command("mode", "[MODE]", "Show or set the mode: ask, read-only or autonomous.", _mode),
     Command("cost", "", "Show what was spent and what is left.", _cost),
     Command("policy", "[COMMAND]", "Show the rules, or what they say to a shell command.", _policy),
     Command("approvals", "", "List what waits for approval.", _approvals),

@@ -81,17 +81,15 @@ class MarkdownStream:
         self._clear()
         if not block.strip():
             return
-        if self._printed:
-            self._console.print()
-        self._console.print(_markdown(block))
+        self._console.print(_Rows(block, gap=self._printed))
         self._printed = True
 
     def _refresh(self) -> None:
         self._due = None
         if self._rest.strip():
-            self._draw(_Tail(self._rest, gap=self._printed))
+            self._draw(_Rows(self._rest, gap=self._printed, at_most=max(1, self._console.size.height - 2)))
 
-    def _draw(self, what: Text | _Tail) -> None:
+    def _draw(self, what: Text | _Rows) -> None:
         if self._live is None:
             self._live = Live(
                 console=self._console,
@@ -110,21 +108,38 @@ class MarkdownStream:
             self._live = None
 
 
-class _Tail:
-    """The last rows of a block that is still growing, as many as the screen can redraw."""
+class _Rows:
+    """One block of Markdown as rows, without empty ones around it; only the last ``at_most`` rows when given."""
 
-    def __init__(self, text: str, *, gap: bool) -> None:
+    def __init__(self, text: str, *, gap: bool, at_most: int | None = None) -> None:
+        """Keep the text; with ``gap`` an empty row stands above it."""
         self._text = text
         self._gap = gap
+        self._at_most = at_most
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Give the rows, an empty one first when a block stands above."""
-        lines = console.render_lines(_markdown(self._text), options, pad=False)
-        lines = ([[]] if self._gap else []) + lines
-        for index, line in enumerate(lines[-max(1, console.size.height - 2) :]):
+        """Give the rows, separated by line ends."""
+        rows = console.render_lines(_markdown(self._text), options, pad=False)
+        while rows and _is_empty(rows[0]):
+            rows.pop(0)
+        while rows and _is_empty(rows[-1]):
+            rows.pop()
+        rows = ([[]] if self._gap else []) + rows
+        last = rows if self._at_most is None else rows[-self._at_most :]
+        for index, row in enumerate(last):
             if index:
                 yield Segment.line()
-            yield from line
+            yield from row
+        if self._at_most is None:
+            yield Segment.line()
+
+
+def _is_empty(row: list[Segment]) -> bool:
+    return all(not segment.text.strip() and not _has_background(segment) for segment in row)
+
+
+def _has_background(segment: Segment) -> bool:
+    return segment.style is not None and segment.style.bgcolor is not None
 
 
 def _markdown(text: str) -> Markdown:

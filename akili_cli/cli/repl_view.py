@@ -41,6 +41,7 @@ class RunView:
         self._stream = open_stream()
         self._numbers: dict[str, int] = {}
         self._said = ""
+        self._gap = False
 
     @property
     def answer(self) -> str:
@@ -60,6 +61,10 @@ class RunView:
                 self.conversation = found if isinstance(found, str) else None
                 self._stream.wait("thinking ... (Ctrl-C stops)")
             case "text":
+                if self._gap:
+                    self._stream.finish()
+                    render.talk("")
+                    self._gap = False
                 self._said += str(data["text"])
                 self._stream.feed(str(data["text"]))
             case "tool.intent":
@@ -75,6 +80,7 @@ class RunView:
                 pass
 
     def _intent(self, data: Mapping[str, object]) -> None:
+        self._gap = True
         self.steps.append(dict(data))
         self._numbers[str(data["call_id"])] = len(self.steps)
         head = f"[{len(self.steps)}] {data['tool']} "
@@ -86,7 +92,7 @@ class RunView:
         if number:
             self.steps[number - 1] |= data
         if data["status"] != "ok":
-            text = str(data["text"]).strip()
+            text = str(data["text"]).removeprefix("[stderr]").strip()
             head = f"[{number}] {data['status']}: "
             style = "dim" if data["status"] == "failed" else "yellow"
             render.talk(head + fitting(text.split("\n")[0], 3 * columns() - len(head)), style)
@@ -106,9 +112,11 @@ class RunView:
             what = fitting(f"{one['tool']} {brief(one['arguments'])}", columns())
             render.talk(f"waiting for approval {one['id'][:8]} ({one['risk']}): {what}", "yellow")
             render.talk(f"  /approve {one['id'][:8]} shows it and asks; /deny {one['id'][:8]} refuses it")
+        if data["status"] == "interrupted":
+            return
         if data["error"]:
             render.talk(f"{data['status']}: {data['error']}", "red")
-        render.talk(facts_line(data), "dim")
+        render.talk(facts_line(data) + "\n", "dim")
 
 
 def facts_line(report: Mapping[str, object]) -> str:
