@@ -11,7 +11,7 @@ import resource
 import select
 import stat
 
-from akili_cli.core.sandbox import kernel, landlock, namespaces, privileges, seccomp, wire
+from akili_cli.core.sandbox import channel, kernel, landlock, namespaces, privileges, seccomp, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,31 +29,63 @@ class LayerError(Exception):
     """A step failed; the text names it."""
 
 
-def run(request: Request, report: int, outside: int) -> NoReturn:
+def wait(leash: channel.Socket, outside: int, layers: list[bytes], failed: Request) -> NoReturn:
+    """Prepare what no permit changes, wait for a command, and run it.
+
+    ``outside`` is a pidfd of the keeper; ``failed`` names the preparations that did not work, with the reason.
+    """
+    if b"ipc_namespace" in layers:
+        try:
+            kernel.unshare(namespaces.NEWIPC | namespaces.NEWUTS)
+        except OSError as error:
+            failed["ipc_namespace"] = [str(error).encode()]
+    _, streams = channel.receive(leash, 1, 4)
+    if len(streams) != 4:
+        os._exit(0)
+    for standard, descriptor in enumerate(streams[1:]):
+        os.dup2(descriptor, standard)
+        os.close(descriptor)
+    try:
+        request = wire.read(streams[0])
+    except (ValueError, OSError):  # akili went away
+        os._exit(0)
+    os.close(streams[0])
+    run(request, leash.fileno(), outside, failed)
+
+
+def run(request: Request, report: int, outside: int, failed: Request) -> NoReturn:
     """Confine this process, run the command, write the outcome to ``report`` and exit.
 
-    ``outside`` is a pidfd of the launcher: if that is gone, nothing starts. With the field ``probe`` every step
-    is tried, failures are collected, and nothing is started.
+    If the keeper has gone, nothing starts. With the field ``probe`` every step is tried, failures are collected,
+    and nothing is started.
     """
-    failed: Request = {}
+    probing = "probe" in request
     try:
+        if not probing:
+            _refuse_missing(request, failed)
         for name, step in _steps(request):
             try:
                 step()
             except (OSError, ValueError) as error:
-                if "probe" not in request:
+                if not probing:
                     raise LayerError(f"{name}: {error}") from error
                 failed[name] = [str(error).encode()]
         poll = select.poll()
         poll.register(outside, select.POLLIN)
         if poll.poll(0):
             os._exit(125)
-        if "probe" in request:
+        if probing:
             _finish(report, failed | {"probe": []})
         code = _command(request)
         _finish(report, {"exit": [str(code).encode()]})
     except LayerError as error:
         _finish(report, {"error": [str(error).encode()]}, 125)
+
+
+def _refuse_missing(request: Request, failed: Request) -> None:
+    for name, reason in failed.items():
+        if name.encode() in request["layers"]:
+            raise LayerError(f"{name}: {os.fsdecode(reason[0])}")
 
 
 def _finish(report: int, outcome: Request, code: int = 0) -> NoReturn:
@@ -104,7 +136,6 @@ def _steps(request: Request) -> list[tuple[str, Callable[[], None]]]:
         ("read_search", read_search),
         ("mount_namespace", mounts),
         ("proc", private_proc),
-        ("ipc_namespace", lambda: kernel.unshare(namespaces.NEWIPC | namespaces.NEWUTS)),
         ("net_namespace", lambda: kernel.unshare(namespaces.NEWNET)),
         ("landlock", landlock_rules),
         ("cwd", lambda: os.chdir(request["cwd"][0])),

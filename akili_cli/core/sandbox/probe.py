@@ -1,4 +1,4 @@
-"""What this machine can enforce: the launcher tries every step for real, and this puts it into words."""
+"""What this machine can enforce: the zygote tries every step for real, and this puts it into words."""
 
 from __future__ import annotations
 

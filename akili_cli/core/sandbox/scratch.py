@@ -50,6 +50,15 @@ class Scratch:
         if self._owner is not None:
             os.chown(path, self._owner, self._owner)
 
+    def remove_empty(self) -> bool:
+        """Delete it if there is nothing in it; tell whether it is gone."""
+        try:
+            self.path.rmdir()
+        except OSError:
+            return False
+        os.close(self._lock)
+        return True
+
     def remove(self) -> None:
         """Delete it with everything in it. Nothing may run in it any more."""
         try:

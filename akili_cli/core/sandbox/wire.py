@@ -1,6 +1,6 @@
-"""The tiny format between akili and its launcher: named lists of byte strings, with lengths, nothing to parse.
+"""The tiny format between akili and the sandbox's processes: named lists of byte strings, with lengths.
 
-JSON would do, but importing it costs the launcher 7 ms per command.
+JSON would do, but importing it would make every fork of the zygote bigger.
 """
 
 from __future__ import annotations

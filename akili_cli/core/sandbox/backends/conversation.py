@@ -1,4 +1,4 @@
-"""One launcher, from start to end: sends the request, feeds stdin, keeps output in bounds, waits for the outcome."""
+"""One command, from start to end: sends the request, feeds stdin, keeps output in bounds, waits for the outcome."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import asyncio
 import contextlib
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
-from akili_cli.core.sandbox import launcher, wire
+from akili_cli.core.sandbox import wire
+from akili_cli.core.sandbox.backends.spawn import Zygote
 from akili_cli.core.sandbox.output import HeadTail
 from akili_cli.domain.errors import SandboxError
 
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 _PIECE = 1 << 16
 _DRAIN_PIECES = 64  # more than any pipe holds
 _MAX_REPLY = 1 << 20
 _GRACE_S = 5.0
+_FULL_S = 0.002
+_FRAME = 4
+_HEADER = ("timeout_ms", "memory_bytes")
+Fields = Mapping[str, Sequence[bytes]]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the launcher reported, and the command's output."""
+    """What was reported, and the command's output."""
 
-    fields: Mapping[str, Sequence[bytes]]
+    fields: Fields
     stdout: bytes
     stderr: bytes
     truncated: bool
@@ -107,121 +108,56 @@ async def surely(work: Coroutine[object, object, T]) -> T:
 
 
 async def converse(
-    request: Mapping[str, Sequence[bytes]], *, stdin: bytes, cap_bytes: int, timeout_s: float, owner: int | None
+    zygote: Zygote, request: Fields, *, stdin: bytes, cap_bytes: int, timeout_s: float, owner: int | None
 ) -> Outcome:
-    """Start a launcher and give its outcome; it and all it started are gone afterwards, also when cancelled.
+    """Run one command and give its outcome; it and all it started are gone afterwards, also when cancelled.
 
     ``owner`` is the uid that the command runs as when it differs: the pipes are made its own, for programs that
-    open /dev/stdout by name. Raises ``SandboxError`` when the launcher does not start or does not answer.
+    open /dev/stdout by name. Raises ``SandboxError`` when the zygote does not start or nobody answers.
     """
     message = wire.pack(request)
     with contextlib.ExitStack() as stack:
         ours, theirs = socket.socketpair()
         stack.callback(ours.close)
-        stack.callback(theirs.close)
-        out, out_end = _pipe(stack, owner)
-        err, err_end = _pipe(stack, owner)
-        source, feed = _source(stack, stdin, owner)
-        process = _launch(theirs, (source, out_end, err_end))
-        stack.pop_all()
-    for end in (source, out_end, err_end):
-        os.close(end)
-    theirs.close()
-    outputs = (_Output(out, cap_bytes), _Output(err, cap_bytes))
-    pumps: list[_Pump] = [*outputs]
-    if feed is not None:
-        pumps.append(_Input(feed, stdin))
-    try:
-        async with asyncio.timeout(timeout_s + _GRACE_S):
-            reply = await _exchange(ours, message)
-    except TimeoutError:
-        raise SandboxError("the sandbox launcher did not answer in time and was ended") from None
-    finally:
-        ours.close()  # the lifeline: the launcher ends everything when this hangs up
+        near = contextlib.ExitStack()
+        far = stack.enter_context(contextlib.ExitStack())
+        stack.callback(near.close)
+        far.callback(theirs.close)
+        out, out_end = _pipe(near, far, owner)
+        err, err_end = _pipe(near, far, owner)
+        feed, source = _source(near, far, stdin, owner)
+        await _hand(zygote, _header(request), (theirs.fileno(), source, out_end, err_end))
+        far.close()
+        outputs = (_Output(out, cap_bytes), _Output(err, cap_bytes))
+        pumps: list[_Pump] = [*outputs]
+        if feed is not None:
+            pumps.append(_Input(feed, stdin))
+        near.pop_all()
         try:
-            await surely(asyncio.to_thread(_end, process))
+            fields = await _exchange(zygote, ours, message, timeout_s)
         finally:
             for output in outputs:
                 output.drain()
             for pump in pumps:
                 pump.close()
-    try:
-        fields = wire.unpack(reply[4:])
-    except ValueError:
-        fields = {}
     kept = tuple(output.kept for output in outputs)
     return Outcome(fields, kept[0].content(), kept[1].content(), any(stream.truncated for stream in kept))
 
 
-def _launch(control: socket.socket, streams: tuple[int, int, int]) -> subprocess.Popen[bytes]:
-    stdin, stdout, stderr = streams
-    try:
-        return subprocess.Popen(
-            _command(control.fileno()),
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            env=_ENVIRONMENT,
-            cwd="/",
-            pass_fds=(control.fileno(),),
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise SandboxError(f"the sandbox launcher cannot be started: {error}") from error
+def ask(zygote: Zygote, request: Fields) -> Fields:
+    """Send one request that runs nothing, and give its answer; blocks for some 30 ms when the zygote starts.
 
-
-def _command(control: int) -> list[str]:
-    return [sys.executable, "-I", "-S", str(Path(launcher.__file__).resolve()), str(control)]
-
-
-def _pipe(stack: contextlib.ExitStack, owner: int | None) -> tuple[int, int]:
-    ours, theirs = os.pipe()
-    stack.callback(os.close, ours)
-    stack.callback(os.close, theirs)
-    if owner is not None:
-        os.fchown(theirs, owner, owner)
-    return ours, theirs
-
-
-def _source(stack: contextlib.ExitStack, stdin: bytes, owner: int | None) -> tuple[int, int | None]:
-    if not stdin:
-        null = os.open(os.devnull, os.O_RDONLY)
-        stack.callback(os.close, null)
-        return null, None
-    read, write = _pipe(stack, owner)
-    return read, write
-
-
-async def _exchange(control: socket.socket, message: bytes) -> bytes:
-    """Send the request and read until the launcher has gone; a broken exchange gives what there is."""
-    loop = asyncio.get_running_loop()
-    control.setblocking(False)
-    reply = bytearray()
-    try:
-        await loop.sock_sendall(control, message)
-        while len(reply) < _MAX_REPLY and (data := await loop.sock_recv(control, _PIECE)):
-            reply += data
-    except ConnectionError:
-        return bytes(reply)
-    return bytes(reply)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def ask(request: Mapping[str, Sequence[bytes]]) -> Mapping[str, Sequence[bytes]]:
-    """Send one request to a launcher that runs nothing, and give its answer; blocks for some 30 ms.
-
-    Raises ``SandboxError`` when the launcher does not start or does not answer.
+    Raises ``SandboxError`` when the zygote does not start or nobody answers.
     """
     ours, theirs = socket.socketpair()
-    with ours, theirs, Path(os.devnull).open("r+b") as null:
-        process = _launch(theirs, (null.fileno(),) * 3)
+    with ours, theirs:
+        null = os.open(os.devnull, os.O_RDWR)
+        try:
+            zygote.hand(_header(request), (theirs.fileno(), null, null, null))
+        except BlockingIOError as error:
+            raise SandboxError("the sandbox's zygote is overloaded") from error
+        finally:
+            os.close(null)
         theirs.close()
         ours.settimeout(2 * _GRACE_S)
         reply = bytearray()
@@ -229,9 +165,84 @@ def ask(request: Mapping[str, Sequence[bytes]]) -> Mapping[str, Sequence[bytes]]
             ours.sendall(wire.pack(request))
             while data := ours.recv(_PIECE):
                 reply += data
-            return wire.unpack(bytes(reply[4:]))
+            return wire.unpack(bytes(reply[_FRAME:]))
         except (OSError, ValueError) as error:
-            raise SandboxError(f"the sandbox launcher did not answer: {error}") from error
-        finally:
-            ours.close()
-            _end(process)
+            raise SandboxError(f"the sandbox did not answer: {error}") from error
+
+
+def _header(request: Fields) -> bytes:
+    return wire.pack({name: request[name] for name in _HEADER})[_FRAME:]
+
+
+async def _hand(zygote: Zygote, header: bytes, descriptors: Sequence[int]) -> None:
+    try:
+        async with asyncio.timeout(_GRACE_S):
+            while True:
+                try:
+                    return zygote.hand(header, descriptors)
+                except BlockingIOError:
+                    await asyncio.sleep(_FULL_S)
+    except TimeoutError:
+        raise SandboxError("too many commands wait for the sandbox") from None
+
+
+def _pipe(near: contextlib.ExitStack, far: contextlib.ExitStack, owner: int | None) -> tuple[int, int]:
+    ours, theirs = os.pipe()
+    near.callback(os.close, ours)
+    far.callback(os.close, theirs)
+    if owner is not None:
+        os.fchown(theirs, owner, owner)
+    return ours, theirs
+
+
+def _source(
+    near: contextlib.ExitStack, far: contextlib.ExitStack, stdin: bytes, owner: int | None
+) -> tuple[int | None, int]:
+    if not stdin:
+        null = os.open(os.devnull, os.O_RDONLY)
+        far.callback(os.close, null)
+        return None, null
+    read, write = os.pipe()
+    near.callback(os.close, write)
+    far.callback(os.close, read)
+    if owner is not None:
+        os.fchown(read, owner, owner)
+    return write, read
+
+
+async def _exchange(zygote: Zygote, control: socket.socket, message: bytes, timeout_s: float) -> Fields:
+    """Send the request and wait for the keeper's end; what is broken or missing gives no fields."""
+    control.setblocking(False)
+    talk = asyncio.ensure_future(_talk(control, message))
+    try:
+        async with asyncio.timeout(timeout_s + _GRACE_S):
+            return await asyncio.shield(talk)
+    except TimeoutError:
+        raise SandboxError("the sandbox did not answer in time, the command was ended") from None
+    finally:
+        await surely(_hang_up(zygote, control, talk))
+
+
+async def _talk(control: socket.socket, message: bytes) -> Fields:
+    loop = asyncio.get_running_loop()
+    reply = bytearray()
+    try:
+        await loop.sock_sendall(control, message)
+        while len(reply) < _MAX_REPLY and (data := await loop.sock_recv(control, _PIECE)):
+            reply += data
+        return wire.unpack(bytes(reply[_FRAME:]))
+    except (ConnectionError, ValueError):
+        return {}
+
+
+async def _hang_up(zygote: Zygote, control: socket.socket, talk: asyncio.Task[Fields]) -> None:
+    """Tell the keeper to end everything, and see that it did."""
+    if talk.done():
+        return
+    with contextlib.suppress(OSError):
+        control.shutdown(socket.SHUT_WR)
+    done, _ = await asyncio.wait([talk], timeout=_GRACE_S)
+    if not done:
+        talk.cancel()
+        await asyncio.wait([talk])
+        await asyncio.to_thread(zygote.close)

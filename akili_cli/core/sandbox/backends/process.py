@@ -10,6 +10,7 @@ from pathlib import Path
 
 from akili_cli.core.sandbox import privileges
 from akili_cli.core.sandbox.backends.conversation import Outcome, ask, converse, surely
+from akili_cli.core.sandbox.backends.spawn import Zygote
 from akili_cli.core.sandbox.base import ExecRequest, ExecResult, Layer
 from akili_cli.core.sandbox.grants import Grants, grants_for
 from akili_cli.core.sandbox.probe import LAYERS, Probe
@@ -24,6 +25,7 @@ _MIB = 1 << 20
 _ADDRESS_SPACE_BYTES = 4 << 30  # below that, runtimes that reserve much and use little do not start
 _OPEN_FILES = 1024
 _SUPERVISORS = 2
+_IDLE = 3
 _CPU_S_PER_CORE = 60
 _KILLED = -9
 _MAX_COMMAND_BYTES = 4 * _MIB
@@ -35,13 +37,20 @@ class ProcessSandbox:
     As root, commands run as uid 65534; files they may change by permit must then be open to that uid.
     """
 
-    def __init__(self, settings: SandboxSettings, scratch_root: Path, clock: Clock) -> None:
-        """Sweep scratch directories of dead processes; nothing is probed yet."""
+    def __init__(
+        self, settings: SandboxSettings, scratch_root: Path, clock: Clock, *, without: frozenset[str] = frozenset()
+    ) -> None:
+        """Sweep scratch directories of dead processes; nothing is probed yet.
+
+        ``without`` names steps to do without, as on a machine that lacks them: for tests of what is then open.
+        """
         self._settings = settings
         self._root = Path(os.path.realpath(scratch_root))
         self._clock = clock
         self._probe: Probe | None = None
         self._owner = privileges.NOBODY if os.geteuid() == 0 else None
+        self._without = without
+        self._zygote = Zygote([name for name in Probe(self._owner is not None).wanted() if name not in without], _IDLE)
         self._running: set[asyncio.Task[object]] = set()
         sweep_stale(self._root)
 
@@ -65,7 +74,8 @@ class ProcessSandbox:
             try:
                 return await self._run(request, permit, probe, scratch, timeout_s)
             finally:
-                await surely(asyncio.to_thread(scratch.remove))
+                if not scratch.remove_empty():
+                    await surely(asyncio.to_thread(scratch.remove))
         finally:
             if task is not None:
                 self._running.discard(task)
@@ -77,6 +87,7 @@ class ProcessSandbox:
             task.cancel()
         if others:
             await asyncio.wait(others)
+        await asyncio.to_thread(self._zygote.close)
 
     async def _run(
         self, request: ExecRequest, permit: Permit, probe: Probe, scratch: Scratch, timeout_s: float
@@ -89,6 +100,7 @@ class ProcessSandbox:
         fields = self._fields(request, grants, probe, cwd=cwd, scratch=scratch, timeout_s=timeout_s)
         started = self._clock.monotonic()
         outcome = await converse(
+            self._zygote,
             fields,
             stdin=request.stdin,
             cap_bytes=self._settings.max_output_bytes,
@@ -227,7 +239,7 @@ class ProcessSandbox:
             path = str(scratch.path)
             request = {
                 "probe": [],
-                "layers": _encoded(probe.wanted()),
+                "layers": _encoded(name for name in probe.wanted() if name not in self._without),
                 "cwd": _encoded([path]),
                 "writable": _encoded([path]),
                 "covered": _encoded([str(self._root)]),
@@ -239,12 +251,13 @@ class ProcessSandbox:
                 "timeout_ms": _numbers([5000]),
                 **self._limits(),
             }
-            fields = ask(request)
+            fields = ask(self._zygote, request)
         finally:
             scratch.remove()
         if "probe" not in fields:
             raise SandboxError(f"the sandbox cannot be probed: {_text(fields, 'error') or 'no answer'}")
-        return Probe(probe.root, {name: _text(fields, name) for name in fields if name not in ("probe", "left")})
+        failed = {name: _text(fields, name) for name in fields if name not in ("probe", "left")}
+        return Probe(probe.root, failed | dict.fromkeys(self._without, "done without"))
 
 
 _NOTES = {

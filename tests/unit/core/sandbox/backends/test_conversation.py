@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from akili_cli.core.sandbox.backends.conversation import ask, converse, surely
+from akili_cli.core.sandbox.backends.spawn import Zygote
 from akili_cli.domain.errors import SandboxError
 
 
@@ -36,15 +39,30 @@ async def test_the_result_of_such_work_comes_back() -> None:
     assert await surely(work()) == 7
 
 
-async def test_a_launcher_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+HEADER = {"timeout_ms": [b"5000"], "memory_bytes": [b"100000000"]}
+
+
+async def test_a_zygote_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(SandboxError, match="cannot be started"):
-        await converse({}, stdin=b"", cap_bytes=1024, timeout_s=1, owner=None)
+        await converse(Zygote((), 1), HEADER, stdin=b"x", cap_bytes=1024, timeout_s=1, owner=None)
     with pytest.raises(SandboxError, match="cannot be started"):
-        ask({})
+        ask(Zygote((), 1), HEADER)
 
 
-async def test_a_launcher_that_breaks_says_so_on_stderr_and_reports_nothing() -> None:
-    outcome = await converse({}, stdin=b"x", cap_bytes=4096, timeout_s=5, owner=None)
+async def test_a_first_process_that_breaks_is_reported_as_an_error(zygote: Zygote) -> None:
+    outcome = await converse(zygote, HEADER, stdin=b"x", cap_bytes=4096, timeout_s=5, owner=None)
+    assert outcome.fields["error"] == [b"the first process inside broke"]
+
+
+async def test_a_keeper_that_breaks_gives_no_fields(zygote: Zygote) -> None:
+    limits = {"timeout_ms": [b"soon"], "memory_bytes": [b""]}
+    outcome = await converse(zygote, limits, stdin=b"x", cap_bytes=4096, timeout_s=5, owner=None)
     assert outcome.fields == {}
-    assert b"KeyError" in outcome.stderr
+
+
+@pytest.fixture
+def zygote() -> Iterator[Zygote]:
+    zygote = Zygote(("pid_namespace",), 1) if os.geteuid() == 0 else Zygote((), 1)
+    yield zygote
+    zygote.close()
