@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import enum
-import html
-import json
 import math
 import re
-import shlex
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import PurePath
-from urllib.parse import quote, quote_plus
 from uuid import UUID
 
+from akili_cli.adapters.telemetry.needles import MIN_SECRET_CHARS, Needles, needles_of
 from akili_cli.adapters.telemetry.shapes import (
+    CHAT_TOKEN,
     HEADERS,
     KEYWORDS,
     SHAPES,
@@ -33,18 +30,13 @@ from akili_cli.adapters.telemetry.shapes import (
     label,
 )
 
-MIN_SECRET_CHARS = 6
 _MAX_DEPTH = 40
 _MAX_INT_BITS = 4096
 _ROUNDS = 4
-_JSON_LEVELS = 4
 _MARKER = re.compile(r"\[redacted:([A-Za-z0-9_.\-/]{1,80})\]")
 _HINTS = tuple(dict.fromkeys([hint for shape in SHAPES for hint in shape.hints if hint != ":"] + ["PRIVATE KEY"]))
-_CHAT_TOKEN = re.compile(r"\d:[A-Za-z0-9_\-]{34}")
 _Hide = Callable[[str], str]
 _Nested = Mapping[object, object] | list[object] | tuple[object, ...] | Set[object]
-_BETWEEN = re.compile(r"\\+[nrtx]|0x")
-_SEPARATORS = str.maketrans("", "", " \t\r\n:,%-")
 
 
 class Redactor:
@@ -58,8 +50,9 @@ class Redactor:
         """Start without exact values; shapes and key names always apply."""
         self._lock = threading.Lock()
         self._names = {shape.name for shape in SHAPES} | {"private-key"}
-        self._seen: set[str] = set()
-        self._needles: tuple[_Needle, ...] = ()
+        self._values: dict[str, str] = {}
+        self._index: Needles | None = Needles()
+        self._patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
 
     def register(self, secret: str, name: str) -> None:
         """Hide this value from now on, shown as ``name``. Values under 6 characters would hide common words."""
@@ -69,21 +62,34 @@ class Redactor:
         if secret.lower() in name:
             name = "secret"
         with self._lock:
-            if secret in self._seen:
+            if secret in self._values:
                 return
-            self._seen.add(secret)
+            self._values[secret] = name
             self._names.add(name)
-            needles = {needle.low: needle for needle in (*_needles(secret, name), *self._needles)}
-            self._needles = tuple(sorted(needles.values(), key=lambda needle: -len(needle.low)))
+            self._index = None
+
+    def register_pattern(self, pattern: re.Pattern[str], name: str) -> None:
+        """Hide whatever matches from now on; group 1 alone where the pattern has groups."""
+        name = label(name)
+        with self._lock:
+            self._names.add(name)
+            self._patterns = (*self._patterns, (name, pattern))
+
+    @property
+    def version(self) -> int:
+        """A number that changes with every registration, for those who keep redacted texts."""
+        return len(self._values) + len(self._patterns)
 
     def suspicious(self, text: str) -> bool:
         """Tell, quickly, whether ``text()`` might change this text (also when it is JSON of such texts)."""
+        if self._patterns:
+            return True
         low = text.lower()
         return (
             _holds_any(low, KEYWORDS)
             or _holds_any(text, _HINTS)
-            or _CHAT_TOKEN.search(text) is not None
-            or bool(self._needles and self._known(low))
+            or CHAT_TOKEN.search(text) is not None
+            or bool(self._values and self._needles().found_in(low))
         )
 
     def text(self, text: str) -> str:
@@ -108,33 +114,24 @@ class Redactor:
         """Begin to redact a text that arrives in pieces."""
         return StreamRedactor(self)
 
-    def longest_prefix(self, text: str) -> int:
-        """Give how many last characters of the text may be the beginning of a registered value with spaces."""
-        low = text.lower()
-        longest = 0
-        for needle in self._needles:
-            if not needle.spaced:
-                continue
-            at = low.find(needle.low[0], max(0, len(low) - len(needle.low) + 1))
-            while at >= 0:
-                if needle.low.startswith(low[at:]):
-                    longest = max(longest, len(low) - at)
-                    break
-                at = low.find(needle.low[0], at + 1)
-        return longest
+    def held_chars(self, text: str) -> int:
+        """Give how many last characters may be the beginning of a registered value that spans words."""
+        return self._needles().held_chars(text) if self._values else 0
 
-    def _known(self, low: str) -> tuple[_Needle, ...]:
-        found = tuple(needle for needle in self._needles if needle.low in low)
-        if not found and len(low) > MIN_SECRET_CHARS:
-            dense = _dense(low)
-            if dense != low:
-                found = tuple(needle for needle in self._needles if needle.loose and needle.low in dense)
-        return found
+    def _needles(self) -> Needles:
+        index = self._index
+        if index is None:
+            with self._lock:
+                forms = [needle for secret, name in self._values.items() for needle in needles_of(secret, name)]
+                index = self._index = Needles.of(forms)
+        return index
 
     def _pass(self, text: str) -> str:
         """Steps: exact values, key blocks, whole headers, named values, then single tokens."""
-        if self._needles:
+        if self._values:
             text = self._each_segment(text, self._hide_exact)
+        for name, pattern in self._patterns:
+            text = self._each_segment(text, partial(hide_shape, Shape(name, (), pattern)))
         if "PRIVATE KEY" in text:
             text = self._each_segment(text, hide_private_keys)
         text = self._hide_tokens(text, HEADERS)
@@ -144,7 +141,7 @@ class Redactor:
 
     def _hide_tokens(self, text: str, shapes: tuple[Shape, ...]) -> str:
         for shape in shapes:
-            if _holds_any(text, shape.hints):
+            if _may_hold(text, shape):
                 text = self._each_segment(text, partial(hide_shape, shape))
         return text
 
@@ -161,7 +158,7 @@ class Redactor:
         return "".join([*out, hide(text[at:])])
 
     def _hide_exact(self, text: str) -> str:
-        for needle in self._known(text.lower()):
+        for needle in self._needles().found_in(text.lower()):
             text = needle.pattern().sub(f"[redacted:{needle.name}]", text)
         return text
 
@@ -241,63 +238,13 @@ class StreamRedactor:
         for start in (line, last):
             if _HEADER.search(text, start):
                 cut = min(cut, start)
-        cut = min(cut, len(text) - self._redactor.longest_prefix(text))
+        cut = min(cut, len(text) - self._redactor.held_chars(text))
         return max(cut, len(text) - self.HOLD_CHARS)
 
 
 _HELD_WORDS = 3
 _WORD = re.compile(r"\S+")
 _HEADER = re.compile(r"(?i)cookie|authorization|mysql|mariadb")
-
-
-class _Needle:
-    """One way a registered value may be written; compared in lower case."""
-
-    __slots__ = ("_pattern", "loose", "low", "name", "spaced")
-
-    def __init__(self, written: str, name: str, *, loose: bool) -> None:
-        self.low = written.lower()
-        self.name = name
-        self.loose = loose
-        self.spaced = any(char.isspace() for char in written)
-        self._pattern: re.Pattern[str] | None = None
-
-    def pattern(self) -> re.Pattern[str]:
-        """Compile on first use: most needles are never found."""
-        if self._pattern is None:
-            chars = [re.escape(char) for char in self.low]
-            between = r"(?:[\s:,%\-]|\\+[nrtx]|0x)*" if self.loose else ""
-            self._pattern = re.compile(between.join(chars) + (r"=*" if self.loose else ""), re.IGNORECASE)
-        return self._pattern
-
-
-def _needles(secret: str, name: str) -> list[_Needle]:
-    plain = {secret, secret.upper(), secret.lower(), secret.casefold(), html.escape(secret)}
-    plain.add(json.dumps(secret, ensure_ascii=False)[1:-1])
-    escaped = secret
-    for _ in range(_JSON_LEVELS):
-        escaped = json.dumps(escaped)[1:-1]
-        plain.add(escaped)
-    plain |= {shlex.quote(secret).removeprefix("'").removesuffix("'")}
-    raw = secret.encode("utf-8", "surrogatepass")
-    for safe in ("", "/", "!~*'()", ":/?#[]@!$&'()*+,;=~"):
-        plain.add(quote(raw, safe=safe))
-    plain.add(quote_plus(raw))
-    dense = {raw.hex(), *_base64_cores(raw)}
-    return [
-        *(_Needle(text, name, loose=False) for text in plain if len(text) >= MIN_SECRET_CHARS),
-        *(_Needle(text, name, loose=True) for text in dense if len(text) >= MIN_SECRET_CHARS),
-    ]
-
-
-def _base64_cores(raw: bytes) -> Iterable[str]:
-    """Give the characters a value surely has inside longer Base64, at each of the three alignments."""
-    for lead in range(3):
-        text = base64.b64encode(bytes(lead) + raw).decode()
-        bits = 8 * (lead + len(raw))
-        core = text[-(-8 * lead // 6) : bits // 6]
-        yield core
-        yield core.replace("+", "-").replace("/", "_")
 
 
 def _holds_any(text: str, words: tuple[str, ...]) -> bool:
@@ -307,9 +254,8 @@ def _holds_any(text: str, words: tuple[str, ...]) -> bool:
     return False
 
 
-def _dense(text: str) -> str:
-    """Drop what hex dumps and wrapped Base64 have between their characters."""
-    return (_BETWEEN.sub("", text) if "\\" in text or "0x" in text else text).translate(_SEPARATORS)
+def _may_hold(text: str, shape: Shape) -> bool:
+    return CHAT_TOKEN.search(text) is not None if shape.hints == (":",) else _holds_any(text, shape.hints)
 
 
 def _is_count(name: str) -> bool:

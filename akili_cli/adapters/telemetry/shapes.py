@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 
 
@@ -118,7 +118,8 @@ SHAPES = tuple(
         ("aws-access-key", "AKIA ASIA ABIA ACCA", _B + r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
         ("github-token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{20,}"),
         ("github-token", "github_pat_", r"github_pat_[A-Za-z0-9_]{20,}"),
-        ("gitlab-token", "gl", _B + r"gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|oas)-[A-Za-z0-9_.\-]{16,}"),
+        ("gitlab-token", "glpat- gldt- glrt- glrtr- glcbt- glptt- glft- glimt- glagent- glsoat- gloas-",
+         _B + r"gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|oas)-[A-Za-z0-9_.\-]{16,}"),
         ("slack-token", "xox xapp-", _B + r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-[A-Za-z0-9\-]{10,}"),
         ("slack-webhook", "hooks.slack.com",
          r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9/_\-]{16,})"),
@@ -163,7 +164,9 @@ SHAPES = tuple(
 
 HEADERS = tuple(shape for shape in SHAPES if shape.name in {"authorization", "cookie"})
 TOKENS = tuple(shape for shape in SHAPES if shape not in HEADERS)
-KEYWORDS = ("pass", "secret", "token", "key", "auth", "cred", "cookie", "pwd", "jwt")
+KEYWORDS = ("pass", "secret", "token", "key", "auth", "cred", "cookie", "pwd", "jwt", "bearer")
+CHAT_TOKEN = re.compile(r":(?<=\d{6}:)[A-Za-z0-9_\-]{34}")
+_ASCII_LOWER = str.maketrans({chr(code): chr(code + 32) for code in range(65, 91)})
 
 _ASSIGNED = re.compile(
     r"(?<![A-Za-z0-9_.\-])-{0,8}(?P<name>[A-Za-z_][A-Za-z0-9_.\-]{0,199})"
@@ -173,7 +176,7 @@ _ASSIGNED_VALUE = re.compile(
     r"\"(?:[^\"\\\n]|\\.){1,8000}\"?|'(?:[^'\\\n]|\\.){1,8000}'?|\\{1,3}[\"'][^\"'\n]{1,8000}"
     r"|[^\s\"'`,;&|<>(){}\[\]\\][^\s\"'`,;&|<>(){}\\]{0,8000}"
 )
-_FLAGGED = re.compile(r"(?<![A-Za-z0-9_\-])--(?P<name>[A-Za-z][A-Za-z0-9_\-]{0,99})(?P<mid>\s{1,4})")
+_FLAGGED = re.compile(r"--(?<![A-Za-z0-9_\-]--)(?P<name>[A-Za-z][A-Za-z0-9_\-]{0,99})(?P<mid>\s{1,4})")
 _FLAGGED_VALUE = re.compile(r"\"[^\"\n]{1,8000}\"?|'[^'\n]{1,8000}'?|[^\s\"'\-`,;&|<>(){}][^\s\"'`;&|<>(){}]{0,8000}")
 _TAGGED = re.compile(r"<(?P<name>[A-Za-z][A-Za-z0-9_.\-]{0,99})(?P<mid>>\s{0,4})")
 _TAGGED_VALUE = re.compile(r"[^<>\s][^<>\n]{0,4000}(?=</)")
@@ -181,6 +184,8 @@ _REST_OF_LINE = re.compile(r"[^\S\n][^\n\"'{}\[\],;#]{1,2000}")
 _PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_RUN = re.compile(r"(?:[A-Za-z0-9+/=\s\\:,.\-]|\[redacted:pem\])*")
+_NAME_RUN = re.compile(r"[A-Za-z0-9_.\-]+")
+_NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _SHORT_VALUE = 3
 _COUNT_DIGITS = 7
 
@@ -196,11 +201,14 @@ def _unquoted(value: str) -> tuple[str, str, str]:
     return (start, inner[: tail.start()], tail.group()) if tail else (start, inner, "")
 
 
-def _hide_values(text: str, named: re.Pattern[str], valued: re.Pattern[str]) -> str:
+_Find = Callable[[int], re.Match[str] | None]
+
+
+def _hide_values(text: str, find: _Find, valued: re.Pattern[str]) -> str:
     """Replace values under secret names; what stands under another name is searched in its turn."""
     out: list[str] = []
     done = position = 0
-    while found := named.search(text, position):
+    while found := find(position):
         position = found.end()
         value = valued.match(text, position) if is_secret_name(found["name"]) else None
         if value is None or (hidden := _hidden(found, value)) is None:
@@ -212,6 +220,45 @@ def _hide_values(text: str, named: re.Pattern[str], valued: re.Pattern[str]) -> 
         out += [text[done : found.end()], hidden]
         done = position
     return "".join([*out, text[done:]]) if out else text
+
+
+def _find_assigned(text: str) -> _Find:
+    """Try only the words that hold one of ``KEYWORDS``: no other can be a secret name."""
+    starts = iter(_name_starts(text))
+
+    def find(position: int) -> re.Match[str] | None:
+        for start in starts:
+            if start >= position and (found := _ASSIGNED.match(text, start)):
+                return found
+        return None
+
+    return find
+
+
+def _name_starts(text: str) -> list[int]:
+    """Give where each word that holds one of ``KEYWORDS`` begins; a secret name is always such a word."""
+    low = text.lower()
+    if len(low) != len(text):
+        low = text.translate(_ASCII_LOWER)
+    hits: list[int] = []
+    for word in KEYWORDS:
+        at = low.find(word)
+        while at >= 0:
+            hits.append(at)
+            at = low.find(word, at + len(word))
+    hits.sort()
+    starts: list[int] = []
+    end = -1
+    for hit in hits:
+        if hit < end:
+            continue
+        begin = hit
+        while begin > 0 and text[begin - 1] in _NAME_CHARS:
+            begin -= 1
+        starts.append(begin)
+        run = _NAME_RUN.match(text, hit)
+        end = run.end() if run else hit
+    return starts
 
 
 def _hidden(found: re.Match[str], value: re.Match[str]) -> str | None:
@@ -236,9 +283,10 @@ def _names_another(value: str) -> bool:
 
 def hide_named(text: str) -> str:
     """Replace values that stand under a secret name: ``password=x``, ``"token": "x"``, ``--api-key x``, XML."""
-    text = _hide_values(text, _ASSIGNED, _ASSIGNED_VALUE)
-    text = _hide_values(text, _FLAGGED, _FLAGGED_VALUE)
-    return _hide_values(text, _TAGGED, _TAGGED_VALUE)
+    text = _hide_values(text, _find_assigned(text), _ASSIGNED_VALUE)
+    if "--" in text:
+        text = _hide_values(text, partial(_FLAGGED.search, text), _FLAGGED_VALUE)
+    return _hide_values(text, partial(_TAGGED.search, text), _TAGGED_VALUE) if "</" in text else text
 
 
 def hide_private_keys(text: str) -> str:
