@@ -157,7 +157,7 @@ async def _approve_plan(plan_id: str, only: tuple[int, ...], as_json: bool) -> i
 async def _answer_conversation(app_: App, approval: Approval, step: StepResult) -> None:
     if app_.history is not None and approval.conversation_id is not None:
         await app_.history.replace_result(
-            approval.conversation_id, approval.call_id, step.text, step.status is not Status.OK
+            approval.conversation_id, approval.call_id, step.text, step.status is not Status.OK, step.untrusted
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -116,7 +116,9 @@ class TextWatcher:
                 render.raw_out(str(data["text"]))
             case "tool.intent":
                 render.talk(f"-> {data['tool']} {brief(data['arguments'])}", "dim")
-            case "tool.result" if data["status"] != "ok":
+            case "plan":
+                show_plan(data)
+            case "tool.result" if data["status"] not in ("ok", "planned"):
                 render.talk(
                     f"   {data['status']}: {str(data['text']).splitlines()[0] if data['text'] else ''}", "yellow"
                 )
@@ -140,6 +142,24 @@ class TextWatcher:
         if data["error"]:
             render.talk(f"{data['status']}: {data['error']}", "red")
         render.talk(_facts(data), "dim")
+
+
+def show_plan(plan: Mapping[str, object]) -> None:
+    """Print a plan to stdout: each step with its risk, whether it can be undone, and what it would touch."""
+    steps = plan["steps"]
+    if not isinstance(steps, list) or not steps:
+        render.out("The plan is empty: nothing would change.")
+        return
+    render.out(f"{plan['id']}  ({len(steps)} steps, sha256 {str(plan['hash'])[:16]})")
+    for step in steps:
+        undo = "can be undone" if step["reversible"] else "CANNOT be undone"
+        render.out(f"{step['step']:>3}. {step['tool']}  risk {step['risk']}, {undo}, rule {step['rule']}")
+        for name, value in step["arguments"].items():
+            render.out("\n".join(f"       {line}" for line in f"{name}: {value}".splitlines()))
+        for kind in ("writes", "deletes", "hosts"):
+            if step["effects"].get(kind):
+                render.out(f"       {kind}: {', '.join(step['effects'][kind])}")
+    render.talk(f"apply exactly this with: akili approvals approve {plan['id']}  [--only 1,2]")
 
 
 def _facts(data: dict[str, object]) -> str:

@@ -30,11 +30,15 @@ class ToolUseBlock:
 
 @dataclass(frozen=True, slots=True)
 class ToolResultBlock:
-    """What a tool call gave, as the model reads it; always answers one ``ToolUseBlock``."""
+    """What a tool call gave, as the model reads it; always answers one ``ToolUseBlock``.
+
+    ``untrusted`` labels text from outside (``file /etc/motd``); it is then fenced for the model.
+    """
 
     tool_use_id: str
     text: str
     is_error: bool = False
+    untrusted: str | None = None
 
 
 Block = TextBlock | ToolUseBlock | ToolResultBlock

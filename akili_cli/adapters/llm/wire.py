@@ -22,6 +22,12 @@ _FENCE = "untrusted"
 _OPENERS = "<\uff1c\ufe64"  # less-than, its full-width and its small form
 _SLASHES = "/\uff0f\u2044\u2215\\"
 _BLANK = frozenset({"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"})
+_ROLE_MARKS = re.compile(
+    r"<[|\uff5c][^|\uff5c<>\n]{1,60}[|\uff5c]>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\]"
+    r"|<</?SYS>>|</?s>|</?(?:start|end)_of_turn>|</?(?:system|assistant|user|tool_call|tool_response)>"
+    r"|^(?-i:System|Assistant|Human):",
+    re.IGNORECASE | re.MULTILINE,
+)
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _MAX_NAME_CHARS = 64
 _MAX_MALFORMED_CHARS = 2000
@@ -76,6 +82,7 @@ def _user(message: Message) -> Iterator[Wire]:
         match block:
             case ToolResultBlock():
                 text = valid_text(block.text) or "(no output)"
+                text = text if block.untrusted is None else fence(block.text, block.untrusted)
                 content = f"[error] {text}" if block.is_error else text
                 yield {"role": "tool", "tool_call_id": block.tool_use_id, "content": content}
             case TextBlock(text=text) if text:
@@ -89,7 +96,12 @@ def _user(message: Message) -> Iterator[Wire]:
 def fence(text: str, source: str) -> str:
     """Wrap text from outside in ``<untrusted source="...">`` so that nothing inside can close the fence."""
     label = "".join(char if char.isprintable() and char not in '<>&"' else "_" for char in source)
-    return f'<{_FENCE} source="{label}">\n{_without_fences(valid_text(text))}\n</{_FENCE}>'
+    inside = _ROLE_MARKS.sub(_disarmed, _without_fences(valid_text(text)))
+    return f'<{_FENCE} source="{label}">\n{inside}\n</{_FENCE}>'
+
+
+def _disarmed(mark: re.Match[str]) -> str:
+    return f"&#{ord(mark[0][0])};{mark[0][1:]}"
 
 
 def _without_fences(text: str) -> str:

@@ -81,13 +81,15 @@ class History:
 
         await self._db.write(work)
 
-    async def replace_result(self, conversation_id: str, tool_use_id: str, text: str, is_error: bool) -> None:
+    async def replace_result(
+        self, conversation_id: str, tool_use_id: str, text: str, is_error: bool, untrusted: str | None = None
+    ) -> None:
         """Write the real outcome over the newest result of a tool use, once its approval was decided.
 
         Whoever decides need not own the conversation. Raises ``NotFoundError`` when there is no such result.
         """
         key, now = _checked(conversation_id), self._clock.now()
-        result = ToolResultBlock(tool_use_id, text, is_error)
+        result = ToolResultBlock(tool_use_id, text, is_error, untrusted)
 
         def work(connection: Connection) -> None:
             if not store.touch(connection, self._org, None, key, title="", now=now):
@@ -198,8 +200,14 @@ def _as_dict(block: Block) -> dict[str, object]:
             return {"type": "text", "text": text, "untrusted": untrusted}
         case ToolUseBlock(id_, name, arguments, raw):
             return {"type": "tool_use", "id": id_, "name": name, "arguments": arguments, "raw": raw}
-        case ToolResultBlock(id_, text, is_error):
-            return {"type": "tool_result", "tool_use_id": id_, "text": text, "is_error": is_error}
+        case ToolResultBlock(id_, text, is_error, untrusted):
+            return {
+                "type": "tool_result",
+                "tool_use_id": id_,
+                "text": text,
+                "is_error": is_error,
+                "untrusted": untrusted,
+            }
 
 
 def _block(item: Mapping[str, object]) -> Block:
@@ -216,7 +224,13 @@ def _block(item: Mapping[str, object]) -> Block:
                 str(item["raw"]),
             )
         case "tool_result":
-            return ToolResultBlock(str(item["tool_use_id"]), str(item["text"]), item["is_error"] is True)
+            label = item.get("untrusted")
+            return ToolResultBlock(
+                str(item["tool_use_id"]),
+                str(item["text"]),
+                item["is_error"] is True,
+                None if label is None else str(label),
+            )
         case other:
             raise ValueError(f"unknown block {other!r}")
 

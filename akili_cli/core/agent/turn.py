@@ -92,7 +92,8 @@ class TurnRunner:
         exit_code = step.metadata.get("exit_code")
         if exit_code not in (None, 0):
             text = f"{text}\n[exit {exit_code}]"
-        return ToolResultBlock(step.call.id, text, is_error=step.status not in (Status.OK, Status.PLANNED))
+        failed = step.status not in (Status.OK, Status.PLANNED)
+        return ToolResultBlock(step.call.id, text, is_error=failed, untrusted=step.untrusted)
 
 
 async def _side_by_side(calls: list[Coroutine[Any, Any, StepResult]]) -> list[StepResult]:
