@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from akili_cli.domain.ids import is_uuid, new_approval_id, new_correlation_id, new_uuid
+
+
+def test_ids_have_their_forms_and_never_repeat() -> None:
+    for make, form in (
+        (new_uuid, r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"),
+        (new_correlation_id, r"[0-9a-f]{16}"),
+        (new_approval_id, r"[0-9a-f]{32}"),
+    ):
+        made = {make() for _ in range(100)}
+        assert len(made) == 100
+        assert all(re.fullmatch(form, one) for one in made)
+
+
+def test_a_uuid_is_one_in_its_canonical_form() -> None:
+    assert is_uuid(new_uuid())
+    assert is_uuid(new_uuid().upper())
+
+
+@pytest.mark.parametrize("text", ["", "x", "{12345678-1234-4234-8234-123456789012}", "1" * 32, "urn:uuid:" + "1" * 32])
+def test_anything_else_is_none(text: str) -> None:
+    assert not is_uuid(text)
