@@ -7,17 +7,18 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from akili_cli.adapters.llm.keys import read_reference
 from akili_cli.adapters.llm.open import DEFAULT_CONTEXT_TOKENS, OpenedModels, open_models
 from akili_cli.adapters.llm.providers.builtin import BuiltinModel
+from akili_cli.adapters.secrets.chain import SecretChain
+from akili_cli.adapters.secrets.taint import parts_of
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.bootstrap.knowledge import RunbookKnowledge
 from akili_cli.bootstrap.policy import build_rules, role_finder, tool_roots
+from akili_cli.bootstrap.secrets import open_secrets
 from akili_cli.bootstrap.tools import build_tools
 from akili_cli.config.lines import Loaded
 from akili_cli.config.load import load_settings
@@ -50,6 +51,7 @@ class Start:
     cwd: Path
     config_path: str | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
+    redactor: Redactor = field(default_factory=Redactor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class State:
     db: Database
     clock: Clock
     redactor: Redactor
+    secrets: SecretChain
     org: str
 
 
@@ -95,7 +98,7 @@ class App:
                 settings.providers,
                 env=self.state.start.env,
                 builtin=builtin,
-                resolve=partial(read_reference, env=self.state.start.env),
+                resolve=self.state.secrets.resolve,
                 register_secret=self.state.redactor.register,
                 clock=self.state.clock,
             )
@@ -131,9 +134,10 @@ async def open_state(start: Start) -> AsyncIterator[State]:
         cwd=start.cwd,
         workspace=workspace,
     )
-    redactor = Redactor()
+    redactor = start.redactor
+    secrets = open_secrets(loaded.settings, start.env, workspace, redactor)
     storage = loaded.settings.storage
-    db = await _open_database(storage, workspace, start.env, redactor)
+    db = await _open_database(storage, workspace, secrets, redactor)
     try:
         yield State(
             start=start,
@@ -143,6 +147,7 @@ async def open_state(start: Start) -> AsyncIterator[State]:
             db=db,
             clock=SystemClock(),
             redactor=redactor,
+            secrets=secrets,
             org=storage.postgres.default_org_name if storage.driver == "postgres" else "default",
         )
     finally:
@@ -152,7 +157,7 @@ async def open_state(start: Start) -> AsyncIterator[State]:
 async def _open_database(
     storage: Any,  # noqa: ANN401  # StorageSettings; importing it here would cost every reader
     workspace: Workspace,
-    env: Mapping[str, str],
+    secrets: SecretChain,
     redactor: Redactor,
 ) -> Database:
     if storage.driver == "postgres":
@@ -160,9 +165,11 @@ async def _open_database(
 
         limits = storage.postgres
         dsn = limits.dsn
-        if dsn.startswith(("env://", "file://")):
-            dsn = read_reference(dsn, env=env)
-        redactor.register(dsn, "database dsn")
+        if dsn.startswith(("postgres://", "postgresql://")):
+            for part in parts_of(dsn):
+                redactor.register(part, "database dsn")
+        else:
+            dsn = secrets.resolve(dsn)
         return await open_postgres(
             dsn,
             max_open=limits.max_open_conns,

@@ -77,6 +77,7 @@ def cross_problems(data: Mapping[str, object]) -> list[Problem]:
         *_approval(data),
         *_storage(data),
         *_providers(data),
+        *_secrets(data),
     ]
 
 
@@ -234,9 +235,11 @@ def _bad_reference(scheme: str, rest: str) -> str | None:
         return None if _VARIABLE.fullmatch(rest) else "must name a variable, as env://OPENAI_API_KEY"
     if scheme == "file":
         return None if rest.startswith("/") else "must name an absolute path, as file:///run/secrets/key"
-    if scheme in ("keyring", "vault"):
-        return f"this version cannot resolve {scheme}:// references yet; use env:// or file://"
-    return f"{scheme}:// is not a kind of reference; use env:// or file://"
+    if scheme == "keyring":
+        return None if all(rest.partition("/")) else "must name service and entry, as keyring://akili/openai"
+    if scheme == "vault":
+        return "this version cannot resolve vault:// references; use env://, file:// or keyring://"
+    return f"{scheme}:// is not a kind of reference; use env://, file:// or keyring://"
 
 
 def _bad_base_url(text: str) -> str | None:
@@ -341,6 +344,31 @@ def _providers(data: object) -> Iterator[Problem]:
             if isinstance(value, str) and value not in known:
                 near = nearest(value, known) or f"; known: {', '.join(known)}"
                 yield Problem(path, f"there is no provider {value[:60]!r}{near}")
+
+
+def _secrets(data: object) -> Iterator[Problem]:
+    from akili_cli.features.runbooks.patterns import check_pattern
+
+    yield from _twice(pick(data, "secrets.providers.*.type"), "provider type")
+    for path, value in pick(data, "secrets.providers.*"):
+        kind = value.get("type") if isinstance(value, dict) else None
+        if isinstance(value, dict) and kind in ("file", "keyring") and value.get("prefix") is not None:
+            yield Problem((*path, "prefix"), f"has no effect on {kind}; name {kind} places in `allow`")
+        allowed = value.get("allow") if isinstance(value, dict) else None
+        for index, entry in enumerate(allowed if isinstance(allowed, list) else ()):
+            if kind == "env" and isinstance(entry, str) and not _VARIABLE.fullmatch(entry):
+                yield Problem((*path, "allow", index), "is not the name of a variable")
+            if kind == "file" and isinstance(entry, str) and not entry.startswith("/"):
+                yield Problem((*path, "allow", index), "must be an absolute directory")
+    for path, value in pick(data, "secrets.patterns.*"):
+        if isinstance(value, str):
+            try:
+                found = re.compile(check_pattern(value)).match("")
+            except ValueError as error:
+                yield Problem(path, str(error))
+            else:
+                if found is not None:
+                    yield Problem(path, "matches the empty text, so it would hide everything")
 
 
 def _keys(data: object, pattern: str) -> tuple[str, ...]:

@@ -105,6 +105,11 @@ class Workspace:
         return self.root / "logs"
 
     @property
+    def secrets_dir(self) -> Path:
+        """Secrets kept by name, one private file each."""
+        return self.root / "secrets"
+
+    @property
     def history_file(self) -> Path:
         """What was typed at the prompt."""
         return self.root / "history"

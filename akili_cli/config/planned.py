@@ -30,7 +30,6 @@ PLANNED_KEYS = frozenset(
         "optimization",
         "embedded_agent",
         "runtime",
-        "secrets",
         "http",
         "sandbox.docker",
         "sandbox.network_allowed",

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from akili_cli.adapters.llm.settings import ProvidersSettings
+from akili_cli.adapters.secrets.settings import SecretsSettings
 from akili_cli.adapters.storage.settings import StorageSettings
 from akili_cli.config.policies import PoliciesSettings, RoleSettings, Word, Words
 from akili_cli.core.agent.settings import AgentSettings, MemorySettings
@@ -95,6 +96,7 @@ class Settings(BaseModel):
     tools: ToolSettings = ToolSettings()
     approval: ApprovalSettings = ApprovalSettings.model_validate({})
     providers: ProvidersSettings = ProvidersSettings.model_validate({})
+    secrets: SecretsSettings = SecretsSettings.model_validate({})
     memory: MemorySettings = MemorySettings.model_validate({})
     agent: AgentSettings = AgentSettings.model_validate({})
     runbooks: RunbooksSettings = RunbooksSettings.model_validate({})

@@ -207,7 +207,7 @@ class _Builder:
                 f"provider {name} needs a key: {where} is not set", hint=f"export {where}=... or set {path}"
             )
         try:
-            key = self.resolve(reference)
+            key = self.resolve(reference).strip()
         except AkiliError as error:
             raise ConfigError(f"{path}: {error}", hint=error.hint) from error
         if not key or not (key.isascii() and key.isprintable() and " " not in key):

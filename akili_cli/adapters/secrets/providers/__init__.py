@@ -1,0 +1,3 @@
+"""One file per kind of place that keeps secrets."""
+
+from __future__ import annotations
