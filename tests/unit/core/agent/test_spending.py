@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from akili_cli.core.agent.settings import AgentSettings
+from akili_cli.core.agent.spending import Spending
+from akili_cli.domain.errors import BudgetExceededError
+from akili_cli.domain.messages import Attempt, Completion, Message, ModelRequest, TextBlock, Usage
+from tests.fakes.models import ScriptedModel
+from tests.fakes.wiring import Bench, open_bench, run_by
+
+REQUEST = ModelRequest("", (Message("user", (TextBlock("hi"),)),))
+
+
+def spending(bench: Bench, price: float | None, *, cap: float | None = None, default: float | None = None) -> Spending:
+    settings = AgentSettings.model_validate({} if default is None else {"max_cost_usd": default})
+    return Spending(ScriptedModel("x", price=price), bench.pipeline.ledger, run_by(max_cost_usd=cap), settings)
+
+
+def done(cost: float | None) -> Completion:
+    message = Message("assistant", (TextBlock("x"),))
+    return Completion(message, Usage(10, 5), "end_turn", "p", "m", cost, (Attempt("q", "n", "down"),))
+
+
+async def test_a_call_is_held_settled_and_recorded(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, []) as bench:
+        money = spending(bench, 0.5)
+        hold = await money.reserve(REQUEST)
+        assert (await bench.pipeline.ledger.status("ann")).reserved_usd == 0.5
+        await money.settle(hold, done(0.25), run_by(), bench.pipeline)
+        status = await bench.pipeline.ledger.status("ann")
+        assert (status.spent_usd, status.reserved_usd) == (0.25, 0.0)
+        assert (money.cost_usd, money.usage) == (0.25, Usage(10, 5))
+        (entry,) = await bench.records()
+        assert (entry.record.tool, entry.record.tokens_used, entry.record.cost_usd) == ("p/m", 15, 0.25)
+        assert entry.record.parameters["attempts"] == [{"provider": "q", "model": "n", "error": "down"}]
+
+
+async def test_one_unpriced_call_makes_the_whole_run_unpriced(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, []) as bench:
+        money = spending(bench, None)
+        for cost in (0.25, None, 0.25):
+            await money.settle(await money.reserve(REQUEST), done(cost), run_by(), bench.pipeline)
+        assert money.cost_usd is None
+        assert money.spent_usd == 0.5
+
+
+@pytest.mark.parametrize(
+    ("cap", "default"), [(1.0, None), (None, 1.0), (1.0, 100.0)], ids=["run", "config", "run first"]
+)
+async def test_a_cap_holds_wherever_it_was_set(tmp_path: Path, cap: float | None, default: float | None) -> None:
+    async with open_bench(tmp_path, []) as bench:
+        money = spending(bench, 0.6, cap=cap, default=default)
+        await money.settle(await money.reserve(REQUEST), done(0.6), run_by(), bench.pipeline)
+        with pytest.raises(BudgetExceededError, match="is spent"):
+            await money.reserve(REQUEST)
+
+
+async def test_an_unpriced_model_is_refused_under_a_cap_and_holds_nothing(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, []) as bench:
+        with pytest.raises(BudgetExceededError, match="no known price"):
+            await spending(bench, None, cap=5.0).reserve(REQUEST)
+        assert (await bench.pipeline.ledger.status("ann")).reserved_usd == 0
+
+
+async def test_a_failed_call_gives_its_money_back_and_is_recorded(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, []) as bench:
+        money = spending(bench, 0.5)
+        await money.failed(await money.reserve(REQUEST), run_by(), bench.pipeline, "down")
+        assert (await bench.pipeline.ledger.status("ann")).reserved_usd == 0
+        (entry,) = await bench.records()
+        assert (entry.record.result, entry.record.error) == ("failure", "down")
+        hold = await money.reserve(REQUEST)
+        await money.release(hold)
+        assert (await bench.pipeline.ledger.status("ann")).reserved_usd == 0
