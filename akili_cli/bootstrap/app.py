@@ -34,6 +34,7 @@ from akili_cli.core.execution.cache import ResultCache
 from akili_cli.core.execution.pipeline import Pipeline
 from akili_cli.core.sandbox.backends.process import ProcessSandbox
 from akili_cli.core.sandbox.base import Sandbox
+from akili_cli.core.undo.journal import Journal
 from akili_cli.domain.clock import Clock, SystemClock
 from akili_cli.domain.messages import Model
 from akili_cli.domain.ports import NoKnowledge
@@ -199,6 +200,12 @@ def open_approvals(state: State, *, protected: tuple[str, ...] = (), asker: Aske
     )
 
 
+def open_journal(state: State) -> Journal:
+    """Give the before-images of this machine's files."""
+    settings = state.loaded.settings.undo
+    return Journal(state.db, state.workspace.undo_dir, settings, state.clock, org=state.org, host=platform.node())
+
+
 def open_runbooks(state: State) -> RunbookService:
     """Give the runbooks: the workspace's own first, then configured directories, then those that ship."""
     from akili_cli.features.runbooks.shipped import shipped_runbooks_dir
@@ -231,6 +238,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
                 settings,
                 tool_roots(state.loaded, cwd=state.start.cwd, home=state.home),
                 sandbox,
+                open_journal(state),
                 home=str(state.home),
                 cwd=str(state.start.cwd),
             ),

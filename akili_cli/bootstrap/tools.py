@@ -6,25 +6,30 @@ from akili_cli.config.settings import Settings
 from akili_cli.core.policy.compile import ToolRoots
 from akili_cli.core.sandbox.base import Sandbox
 from akili_cli.core.tools.builtin.file_read import FileRead
+from akili_cli.core.tools.builtin.file_restore import FileRestore
 from akili_cli.core.tools.builtin.file_write import FileWrite
 from akili_cli.core.tools.builtin.git_read import GitRead
 from akili_cli.core.tools.builtin.shell_exec import ShellExec
 from akili_cli.core.tools.builtin.web_fetch import WebFetch
 from akili_cli.core.tools.settings import FileToolSettings
 from akili_cli.core.tools.toolbox import ToolBox
+from akili_cli.domain.images import BeforeImages
 
 TOOL_NAMES = tuple(tool.name for tool in (ShellExec, FileRead, FileWrite, GitRead, WebFetch))
 
 
-def build_tools(settings: Settings, roots: ToolRoots, sandbox: Sandbox, *, home: str, cwd: str) -> ToolBox:
-    """Give every tool, wired; allowed paths come resolved."""
+def build_tools(
+    settings: Settings, roots: ToolRoots, sandbox: Sandbox, images: BeforeImages, *, home: str, cwd: str
+) -> ToolBox:
+    """Give every tool, wired; allowed paths come resolved. Models are not offered ``file_restore``."""
     files = FileToolSettings(allowed_paths=roots.files, max_file_size_bytes=settings.tools.file.max_file_size_bytes)
     return ToolBox(
         (
             ShellExec(sandbox, roots.files, settings.sandbox.max_execution_seconds, home),
             FileRead(files, home=home, cwd=cwd),
-            FileWrite(files, home=home, cwd=cwd),
+            FileWrite(files, images, home=home, cwd=cwd),
             GitRead(sandbox, home=home, cwd=cwd),
             WebFetch(settings.tools.web),
-        )
+        ),
+        unoffered=(FileRestore(files, images, home=home, cwd=cwd),),
     )

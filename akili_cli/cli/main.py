@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "approvals": ("akili_cli.cli.approvals", "See what waits for a human, and rule on it."),
     "grants": ("akili_cli.cli.grants", "See and end rulings that stand for a while."),
     "audit": ("akili_cli.cli.audit", "Read the record of every action, and prove it is whole."),
+    "undo": ("akili_cli.cli.undo", "Put a file back as it was before akili changed it."),
     "budget": ("akili_cli.cli.budget", "Show what was spent today and what is left."),
     "config": ("akili_cli.cli.config", "Show and check the configuration."),
     "db": ("akili_cli.cli.db", "Look into the workspace's database."),

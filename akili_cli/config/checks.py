@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 
 from akili_cli.adapters.files.yaml import KeyPath
 from akili_cli.config.lines import Problem
 from akili_cli.config.tree import pick
+from akili_cli.core.policy.hours import check_timezone, minutes_of
+from akili_cli.domain.calls import Source
 from akili_cli.domain.hosts import host_name, split_host
 from akili_cli.domain.nearest import nearest
 
@@ -36,6 +39,7 @@ TOOLS = frozenset(
     {
         "file_read",
         "file_write",
+        "file_restore",
         "web_fetch",
         "shell_exec",
         "browser",
@@ -54,6 +58,8 @@ TOOLS = frozenset(
 SEED_PROVIDERS = frozenset({"anthropic", "openai", "gemini", "ollama", "builtin"})
 PROVIDER_KINDS = ("litellm", "openai_compatible", "builtin")
 PLACEHOLDERS = frozenset({"change-me", "changeme", "change_me", "dev-key", "example", "placeholder", "secret"})
+PLANNED_EFFECTS = frozenset({"nodes", "secrets", "servers", "channels"})
+READ_SOURCES = frozenset({"cli", "repl"})
 MAX_PORT = 65_535
 _NUMBERS = (
     "budget.default_limit_usd",
@@ -137,6 +143,11 @@ def _entries(data: object) -> Iterator[Problem]:
         (_bad_key_reference, ("providers.*.api_key",)),
         (_bad_base_url, ("providers.*.base_url",)),
         (_bad_kind, ("providers.*.kind",)),
+        (_bad_time, (f"{rules}.hours.from", f"{rules}.hours.to")),
+        (_bad_zone, (f"{rules}.hours.timezone",)),
+        (_bad_moment, ("policies.rules.*.examples.*.at",)),
+        (_unread_effect, (f"{rules}.effects.*",)),
+        (_unread_source, (f"{rules}.sources.*", "policies.rules.*.examples.*.source")),
     )
     for check, patterns in table:
         for pattern in patterns:
@@ -254,6 +265,40 @@ def _bad_kind(text: str) -> str | None:
     return None if text in PROVIDER_KINDS else f"must be one of {', '.join(PROVIDER_KINDS)}"
 
 
+def _bad_time(text: str) -> str | None:
+    try:
+        minutes_of(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _bad_zone(text: str) -> str | None:
+    try:
+        check_timezone(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _bad_moment(text: str) -> str | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return "must be a moment, as 2026-02-17T23:30+01:00"
+    return None if moment.tzinfo is not None else "must say its time zone, as 2026-02-17T23:30+01:00"
+
+
+def _unread_effect(text: str) -> str | None:
+    return f"no tool of this version has the effect `{text}` yet; remove it" if text in PLANNED_EFFECTS else None
+
+
+def _unread_source(text: str) -> str | None:
+    if text in READ_SOURCES or text not in tuple(Source):
+        return None
+    return f"no call of this version comes in by `{text}` yet; remove it"
+
+
 def _names(data: object) -> Iterator[Problem]:
     roles = _keys(data, "security.roles")
     for pattern in ("security.default_role", "security.user_roles.*", "policies.rules.*.match.roles.*"):
@@ -294,6 +339,13 @@ def _rule(path: KeyPath, rule: Mapping[str, object]) -> Iterator[Problem]:
         for key, value in match.items():
             if value == []:
                 yield Problem((*path, "match", key), "is empty and would match nothing; remove it or fill it")
+            if key in PLANNED_EFFECTS:
+                what = f"no tool of this version has the effect `{key}` yet; remove it"
+                yield Problem((*path, "match", key), what)
+        hours = match.get("hours")
+        if isinstance(hours, dict):
+            yield from _hours((*path, "match", "hours"), hours)
+            yield from _timeless(path, rule)
         if verdict == "allow" and not match:
             yield Problem((*path, "match"), "an allow rule must say what it allows")
         low, high = match.get("min_risk"), match.get("max_risk")
@@ -302,6 +354,25 @@ def _rule(path: KeyPath, rule: Mapping[str, object]) -> Iterator[Problem]:
             yield Problem((*path, "match", "min_risk"), "is above max_risk, so the rule could never match")
     if rule.get("risk") is not None and verdict in ("ask", "deny"):
         yield Problem((*path, "risk"), "only an allow rule may set the risk")
+
+
+def _hours(path: KeyPath, hours: Mapping[str, object]) -> Iterator[Problem]:
+    if hours.get("days") == []:
+        yield Problem((*path, "days"), "is empty and would match nothing; remove it or fill it")
+    if hours.get("from") is not None and hours.get("from") == hours.get("to"):
+        yield Problem((*path, "to"), "is the same time as from; a whole day is 00:00 to 24:00")
+    for name in ("from", "to"):
+        if isinstance(hours.get(name), int | float):
+            yield Problem((*path, name), 'must be text; put it in quotes, as "22:00"')
+    if hours.get("from") == "24:00":
+        yield Problem((*path, "from"), "must be before midnight; the first minute of a day is 00:00")
+
+
+def _timeless(path: KeyPath, rule: Mapping[str, object]) -> Iterator[Problem]:
+    examples = rule.get("examples")
+    for index, example in enumerate(examples if isinstance(examples, list) else ()):
+        if isinstance(example, dict) and "at" not in example:
+            yield Problem((*path, "examples", index), "needs `at`: the rule speaks only at some hours")
 
 
 def _storage(data: object) -> Iterator[Problem]:

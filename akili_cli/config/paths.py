@@ -12,7 +12,7 @@ from pathlib import Path
 from akili_cli.domain.errors import WorkspaceError
 
 CONFIG_NAMES = ("config.yaml", "config.yml", "config.json")
-_DIRECTORIES = ("audit", "runbooks", "sandbox", "logs")
+_DIRECTORIES = ("audit", "runbooks", "sandbox", "logs", "undo")
 _OWN_NAMES = frozenset({*CONFIG_NAMES, *_DIRECTORIES, "akili.db", "audit.key", "history"})
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -103,6 +103,11 @@ class Workspace:
     def logs_dir(self) -> Path:
         """Log files and crash reports."""
         return self.root / "logs"
+
+    @property
+    def undo_dir(self) -> Path:
+        """What files were before akili changed them."""
+        return self.root / "undo"
 
     @property
     def secrets_dir(self) -> Path:

@@ -15,6 +15,7 @@ from akili_cli.core.approvals.settings import ApprovalSettings
 from akili_cli.core.budget.settings import BudgetSettings
 from akili_cli.core.sandbox.settings import SandboxSettings
 from akili_cli.core.tools.settings import ToolSettings
+from akili_cli.core.undo.settings import UndoSettings
 
 
 class SecuritySettings(BaseModel):
@@ -100,4 +101,5 @@ class Settings(BaseModel):
     memory: MemorySettings = MemorySettings.model_validate({})
     agent: AgentSettings = AgentSettings.model_validate({})
     runbooks: RunbooksSettings = RunbooksSettings.model_validate({})
+    undo: UndoSettings = UndoSettings.model_validate({})
     logging: LoggingSettings = LoggingSettings.model_validate({})

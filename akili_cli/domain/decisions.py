@@ -74,3 +74,6 @@ class Permit:
     approved_by: str | None = None
     approval_id: str | None = None
     protected: tuple[str, ...] = field(default=())
+    run_id: str = ""
+    call_id: str = ""
+    audit_id: str = ""

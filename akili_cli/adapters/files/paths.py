@@ -203,12 +203,21 @@ def list_directory(path: str, permit: Permit, *, root: str = "/") -> tuple[list[
     return list_beneath(root, path)
 
 
-def write_file(path: str, data: bytes, permit: Permit, *, root: str = "/") -> Written:
+def write_file(
+    path: str,
+    data: bytes,
+    permit: Permit,
+    *,
+    root: str = "/",
+    mode: int | None = None,
+    owner: tuple[int, int] | None = None,
+) -> Written:
     """Replace or create a file that the permit lets write, with missing parents, all or nothing.
 
-    An existing file keeps its permission bits and, where possible, its owner; set-id bits are dropped. The
-    write goes to a new file under the old name, so other hard links to it keep the old content. Raises
-    ``RefusedError`` without leave, ``ToolFailedError`` for a directory, a special file or no permission.
+    An existing file keeps its permission bits and, where possible, its owner, unless others are given; set-id
+    bits are dropped. The write goes to a new file under the old name, so other hard links to it keep the old
+    content. Raises ``RefusedError`` without leave, ``ToolFailedError`` for a directory, a special file or no
+    permission.
     """
     _demand(permit, permit.effects.writes, path, "write")
     parent, name = posixpath.split(path)
@@ -219,10 +228,25 @@ def write_file(path: str, data: bytes, permit: Permit, *, root: str = "/") -> Wr
             with _opened(open_beneath(root, path, os.O_WRONLY)) as fd:
                 old = os.fstat(fd)
         except NotFoundError:
-            write_atomic(dir_fd, name, data, NEW_FILE_MODE)
+            write_atomic(dir_fd, name, data, NEW_FILE_MODE if mode is None else mode & 0o777, owner=owner)
             return Written(len(data), created=True, unlinked=False)
-        write_atomic(dir_fd, name, data, old.st_mode & 0o777, owner=(old.st_uid, old.st_gid))
+        kept = old.st_mode if mode is None else mode
+        write_atomic(dir_fd, name, data, kept & 0o777, owner=owner or (old.st_uid, old.st_gid))
         return Written(len(data), created=False, unlinked=old.st_nlink > 1)
+
+
+def remove_file(path: str, permit: Permit, *, root: str = "/") -> None:
+    """Delete a regular file that the permit lets delete; on disk when it returns. Raises as ``write_file``."""
+    _demand(permit, permit.effects.deletes, path, "delete")
+    parent, name = posixpath.split(path)
+    os.close(open_beneath(root, path, os.O_RDONLY))
+    beneath = root if is_within(parent, root) else "/"
+    with _opened(open_beneath(beneath, parent, os.O_RDONLY | os.O_DIRECTORY)) as dir_fd:
+        try:
+            os.unlink(name, dir_fd=dir_fd)
+            os.fsync(dir_fd)
+        except OSError as error:
+            raise _translate(error, path) from error
 
 
 def _demand(permit: Permit, granted: tuple[str, ...], path: str, verb: str) -> None:

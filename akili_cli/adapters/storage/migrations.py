@@ -262,6 +262,38 @@ STEPS: tuple[Step, ...] = (
         ),
         {"approvals": {"inputs": "text?", "plan_id": "text?", "plan_index": "bigint?", "skill": "text?"}},
     ),
+    Step(
+        "0008_undo",
+        (
+            Table(
+                "undo_entries",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "user_id": "text",
+                    "host": "text",
+                    "tool": "text",
+                    "run_id": "text",
+                    "call_id": "text",
+                    "audit_id": "text",
+                    "path": "text",
+                    "at": "double",
+                    "before_digest": "text?",
+                    "mode": "bigint",
+                    "uid": "bigint",
+                    "gid": "bigint",
+                    "stored_bytes": "bigint",
+                    "after_digest": "text?",
+                    "finished_at": "double?",
+                    "undone_at": "double?",
+                    "undo_of": "text?",
+                    "why_not": "text?",
+                },
+                pk=("id",),
+                indexes=(("org_id", "user_id", "at"), ("host", "before_digest"), ("audit_id",)),
+            ),
+        ),
+    ),
 )
 
 

@@ -227,6 +227,8 @@ class ApprovalQueue:
             approved_by=approved_by,
             approval_id=approval_id,
             protected=self._protected,
+            run_id=request.run.id,
+            call_id=request.call.id,
         )
 
     async def get(self, approval_id: str) -> Approval:

@@ -277,7 +277,7 @@ class Pipeline:
             entry = await self.audit.append(record)
             return self._refusal(request, Status.BUDGET_EXCEEDED, f"Refused: {error}", entry.id)
         intent = replace(self._record(request, Result.INTENT, permit=permit), kind=Kind.CALL_INTENT)
-        await self.audit.append(intent)
+        permit = replace(permit, audit_id=(await self.audit.append(intent)).id)
         started = self.clock.monotonic()
         output = await self._execute(request, prepared, permit, started)
         duration_s = self.clock.monotonic() - started

@@ -152,7 +152,7 @@ def _tool_rules(roots: ToolRoots) -> Iterable[Rule]:
 
     yield rule(
         "file.allowed_paths",
-        Match(tools=("file_read", "file_write"), unless_paths=roots.files),
+        Match(tools=("file_read", "file_write", "file_restore"), unless_paths=roots.files),
         "the path is not in tools.file.allowed_paths",
     )
     yield rule(

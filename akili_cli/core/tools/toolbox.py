@@ -17,10 +17,11 @@ from akili_cli.domain.nearest import nearest
 class ToolBox:
     """A fixed set of tools; names are unique."""
 
-    def __init__(self, tools: Iterable[Tool[Any]]) -> None:
-        """Keep the tools; two of one name are an error."""
+    def __init__(self, tools: Iterable[Tool[Any]], *, unoffered: Iterable[Tool[Any]] = ()) -> None:
+        """Keep the tools; two of one name are an error. ``unoffered`` ones are not described to models."""
         self._tools: dict[str, Tool[Any]] = {}
-        for tool in tools:
+        self._offered = tuple(tools)
+        for tool in (*self._offered, *unoffered):
             if tool.name in self._tools:
                 raise ConflictError(f"two tools are named {tool.name}")
             self._tools[tool.name] = tool
@@ -53,10 +54,8 @@ class ToolBox:
             raise InvalidArgumentsError(f"{call.name}: {faults}") from error
 
     def specs(self) -> tuple[ToolSpec, ...]:
-        """Describe every tool for a model."""
-        return tuple(
-            ToolSpec(tool.name, tool.summary, tool.Args.model_json_schema()) for tool in self._tools.values()
-        )
+        """Describe every tool that models are offered."""
+        return tuple(ToolSpec(tool.name, tool.summary, tool.Args.model_json_schema()) for tool in self._offered)
 
 
 def _fault(where: tuple[int | str, ...], what: str) -> str:

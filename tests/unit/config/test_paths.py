@@ -27,7 +27,7 @@ def test_the_workspace_is_made_private_in_the_home(tmp_path: Path) -> None:
         workspace.logs_dir,
     ):
         assert mode_of(directory) == 0o700
-    assert {path.name for path in workspace.root.iterdir()} == {"audit", "runbooks", "sandbox", "logs"}
+    assert {path.name for path in workspace.root.iterdir()} == {"audit", "runbooks", "sandbox", "logs", "undo"}
     assert {workspace.db.parent, workspace.audit_key.parent, workspace.history_file.parent} == {workspace.root}
     assert [path.name for path in workspace.config_files] == ["config.yaml", "config.yml", "config.json"]
 

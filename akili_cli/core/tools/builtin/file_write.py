@@ -15,6 +15,7 @@ from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import InvalidArgumentsError, NotFoundError, RefusedError, ToolFailedError
+from akili_cli.domain.images import BeforeImages
 from akili_cli.domain.risk import Risk
 
 
@@ -36,8 +37,9 @@ class FileWrite:
     idempotent: ClassVar[bool] = False
     Args: ClassVar[type[ToolArgs]] = FileWriteArgs
 
-    def __init__(self, settings: FileToolSettings, *, home: str, cwd: str) -> None:
-        """Keep the limits, and what ``~`` and relative paths stand for."""
+    def __init__(self, settings: FileToolSettings, images: BeforeImages, *, home: str, cwd: str) -> None:
+        """Keep the limits, where before-images go, and what ``~`` and relative paths stand for."""
+        self._images = images
         self._max_bytes = settings.max_file_size_bytes
         self._home = home
         self._cwd = cwd
@@ -46,7 +48,8 @@ class FileWrite:
     def effects(self, args: FileWriteArgs) -> Effects:
         """Declare one write of the resolved path; content too large or not UTF-8 is invalid."""
         self._encode(args.content)
-        return Effects(writes=(resolve(args.path, cwd=self._cwd, home=self._home),))
+        path = resolve(args.path, cwd=self._cwd, home=self._home)
+        return Effects(writes=(path,), reversible=self._images.reversible(path))
 
     async def run(self, args: FileWriteArgs, permit: Permit) -> ToolOutput:
         """Write the declared path; a directory, a special file or no permission is ``ok=False``."""
@@ -55,7 +58,9 @@ class FileWrite:
         path = permit.effects.writes[0]
         data = self._encode(args.content)
         try:
-            done = await asyncio.to_thread(write_file, path, data, permit, root=root_of(path, self._roots))
+            async with self._images.before(permit, (path,)) as images:
+                done = await asyncio.to_thread(write_file, path, data, permit, root=root_of(path, self._roots))
+                images.wrote(path, data)
         except (NotFoundError, ToolFailedError) as error:
             return ToolOutput(str(error), ok=False, metadata={"path": path})
         text = f"{'created' if done.created else 'replaced'} {printable(path)}: {done.size} bytes"

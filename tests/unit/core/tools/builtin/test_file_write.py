@@ -11,12 +11,13 @@ from akili_cli.core.tools.settings import FileToolSettings
 from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import InvalidArgumentsError, RefusedError
+from akili_cli.domain.images import NoBeforeImages
 from tests.fakes.permits import permit_for
 
 
 def tool(cwd: Path, max_bytes: int = 1000) -> FileWrite:
     settings = FileToolSettings(allowed_paths=(str(cwd),), max_file_size_bytes=max_bytes)
-    return FileWrite(settings, home=str(cwd / "home"), cwd=str(cwd))
+    return FileWrite(settings, NoBeforeImages(), home=str(cwd / "home"), cwd=str(cwd))
 
 
 async def call(writer: FileWrite, path: str, content: str) -> ToolOutput:
@@ -52,7 +53,7 @@ async def test_a_hard_link_elsewhere_is_named_and_unchanged(tmp_path: Path) -> N
 def test_a_dangling_symlink_declares_where_it_points(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/nowhere/x")
     effects = tool(tmp_path).effects(FileWriteArgs(path="link", content=""))
-    assert effects == Effects(writes=("/nowhere/x",), reversible=True)
+    assert effects == Effects(writes=("/nowhere/x",), reversible=False)
 
 
 async def test_a_swap_after_the_declaration_is_not_followed(tmp_path: Path) -> None:

@@ -1,0 +1,3 @@
+"""Undo: what files were before akili changed them."""
+
+from __future__ import annotations

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+from akili_cli.domain.effects import Effects
+from akili_cli.domain.errors import NotFoundError
+from akili_cli.domain.images import NoBeforeImages
+from tests.fakes.permits import permit_for
+
+
+async def test_without_images_the_effect_runs_and_nothing_can_be_undone() -> None:
+    images = NoBeforeImages()
+    assert not images.reversible("/srv/x")
+    ran = False
+    async with images.before(permit_for(Effects()), ("/srv/x",)) as under_way:
+        under_way.wrote("/srv/x", b"x")
+        ran = True
+    assert ran
+    with pytest.raises(NotFoundError):
+        await images.load("abcd", "ann")
