@@ -63,6 +63,10 @@ READ_SOURCES = frozenset({"cli", "repl"})
 MAX_PORT = 65_535
 _NUMBERS = (
     "budget.default_limit_usd",
+    "budget.organisation_limit_usd",
+    "budget.run_limit_usd",
+    "budget.users.*",
+    "budget.tool_prices.*",
     "agent.max_cost_usd",
     "providers.*.price.input_usd_per_million",
     "providers.*.price.output_usd_per_million",
@@ -84,6 +88,7 @@ def cross_problems(data: Mapping[str, object]) -> list[Problem]:
         *_storage(data),
         *_providers(data),
         *_secrets(data),
+        *_budget(data),
     ]
 
 
@@ -415,6 +420,13 @@ def _providers(data: object) -> Iterator[Problem]:
             if isinstance(value, str) and value not in known:
                 near = nearest(value, known) or f"; known: {', '.join(known)}"
                 yield Problem(path, f"there is no provider {value[:60]!r}{near}")
+
+
+def _budget(data: object) -> Iterator[Problem]:
+    for path, _ in pick(data, "budget.tool_prices.*"):
+        what = _bad_tool(str(path[-1]))
+        if what:
+            yield Problem(path, what)
 
 
 def _secrets(data: object) -> Iterator[Problem]:

@@ -194,7 +194,7 @@ async def test_a_reservation_can_share_a_transaction_that_fails(db: AnyDatabase,
     hold = ledger.plan("ann", "run-1", 1.0)
 
     def with_record(connection: Connection) -> Reservation:
-        store.reserve(connection, hold, ledger.limit_usd)
+        store.reserve(connection, hold, ledger.limits("ann"))
         raise LookupError("the record could not be written")
 
     with pytest.raises(LookupError):

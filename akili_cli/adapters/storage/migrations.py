@@ -294,6 +294,40 @@ STEPS: tuple[Step, ...] = (
             ),
         ),
     ),
+    Step(
+        "0009_budget_tree",
+        (
+            Table(
+                "budget_organisations",
+                {"org_id": "text", "day": "text", "limit_usd": "double"},
+                pk=("org_id", "day"),
+            ),
+            Table(
+                "budget_runs",
+                {
+                    "org_id": "text",
+                    "run_id": "text",
+                    "parent_run_id": "text?",
+                    "user_id": "text",
+                    "day": "text",
+                    "started_at": "double",
+                    "limit_usd": "double?",
+                    "max_tokens": "bigint?",
+                    "spent_usd": "double",
+                    "spent_tokens": "bigint",
+                },
+                pk=("org_id", "run_id"),
+                indexes=(("org_id", "user_id", "day"),),
+            ),
+            Table(
+                "budget_run_holds",
+                {"org_id": "text", "run_id": "text", "reservation_id": "text"},
+                pk=("org_id", "run_id", "reservation_id"),
+                indexes=(("reservation_id",),),
+            ),
+        ),
+        {"budgets": {"spent_tokens": "bigint?"}, "budget_reservations": {"tokens": "bigint?"}},
+    ),
 )
 
 

@@ -48,7 +48,7 @@ async def test_a_plan_holds_nothing_yet(db: SqliteDatabase) -> None:
     )  # fmt: skip
     assert hold.expires_at - hold.created_at == 60
     assert (await ledger.status("ann")).reserved_usd == 0.0
-    assert ledger.limit_usd == 10.0
+    assert ledger.limits("ann").user_usd == 10.0
 
 
 async def test_reserve_settle_and_refuse(db: SqliteDatabase) -> None:
