@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from akili_cli.config.lines import Loaded
-from akili_cli.config.policies import CapabilityPolicy, RuleSettings
+from akili_cli.bootstrap.examples import broken_examples
+from akili_cli.bootstrap.rehearsal import reach_of, rehearsal_tools, tools_in
+from akili_cli.bootstrap.rulings import Judge
+from akili_cli.config.checks import PERMISSIONS
+from akili_cli.config.lines import Loaded, render_path
+from akili_cli.config.policies import CapabilityPolicy, PoliciesSettings, RuleHours, RuleSettings
 from akili_cli.core.policy.compile import CapabilitySpec, PolicySpec, RoleSpec, ToolRoots, compile_rules
 from akili_cli.core.policy.engine import RuleSet
+from akili_cli.core.policy.hours import Hours, minutes_of
+from akili_cli.core.policy.lint import refusals
 from akili_cli.core.policy.model import Match, Rule
+from akili_cli.core.policy.reach import World
+from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.calls import Principal
+from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.decisions import Origin, Verdict
 from akili_cli.domain.errors import ConfigError
 from akili_cli.domain.risk import parse_risk
@@ -21,7 +30,40 @@ _LISTS = tuple(
 
 
 def build_rules(loaded: Loaded, *, cwd: Path, home: Path, protected: tuple[str, ...]) -> RuleSet:
-    """Compile a configuration's whole policy; raises ``ConfigError`` for a pattern that cannot be read."""
+    """Compile a configuration's whole policy.
+
+    Raises ``ConfigError`` for a pattern that cannot be read, for a restriction that could never restrict anything,
+    and for an example that does not match as its rule claims.
+    """
+    rules = compiled(loaded, cwd=cwd, home=home, protected=protected)
+    policies, of = loaded.settings.policies, loaded.origins.of
+    if not (policies.rules or policies.named):
+        return rules
+    tools = rehearsal_tools(loaded.settings, tool_roots(loaded, cwd=cwd, home=home), home=str(home), cwd=str(cwd))
+    wrong = [f"{one.origin}: rule {one.rule_id}: {one.what}" for one in refusals(rules.rules, world_of(loaded, tools))]
+    judge = Judge(tools, rules, role_finder(loaded), SystemClock().now)
+    wrong += broken_examples(policies.rules, loaded.settings.security, judge, of)
+    if wrong:
+        head = "" if len(wrong) == 1 else f"{len(wrong)} problems in the policy\n"
+        raise ConfigError(head + "\n".join(wrong), hint="`akili policy lint` shows all of it")
+    return rules
+
+
+def world_of(loaded: Loaded, tools: ToolBox) -> World:
+    """Give what the tools can do and who has which role."""
+    security, policies, of = loaded.settings.security, loaded.settings.policies, loaded.origins.of
+    bound = set(policies.bindings.values())
+    return World(
+        tools=reach_of(tools_in(tools)),
+        user_roles=security.user_roles,
+        default_role=security.default_role,
+        roles={name: of(f"security.roles.{name}") for name in security.roles},
+        unbound={name: of(_capability_path(policies, name)) for name in policies.named if name not in bound},
+    )
+
+
+def compiled(loaded: Loaded, *, cwd: Path, home: Path, protected: tuple[str, ...]) -> RuleSet:
+    """Compile without asking whether the rules make sense; raises ``ConfigError`` for one that cannot be read."""
     settings, of = loaded.settings, loaded.origins.of
     place = _Places(cwd, home)
     policies = settings.policies
@@ -30,13 +72,14 @@ def build_rules(loaded: Loaded, *, cwd: Path, home: Path, protected: tuple[str, 
             name,
             role.permissions,
             parse_risk(role.max_risk_level),
-            role.require_approval,
+            tuple(one for one in role.require_approval if one in PERMISSIONS or one.startswith("mcp__")),
+            tuple(one for one in role.require_approval if one not in PERMISSIONS),
             _origins(of, f"security.roles.{name}", ("permissions", "max_risk_level", "require_approval")),
         )
         for name, role in settings.security.roles.items()
     )
     capabilities = tuple(
-        _capability(name, policy, _bound_to(name, policies.bindings), place, of)
+        _capability(name, policy, _bound_to(name, policies.bindings), place, of, _capability_path(policies, name))
         for name, policy in policies.named.items()
     )
     spec = PolicySpec(
@@ -94,12 +137,19 @@ def _origins(of: Of, prefix: str, names: tuple[str, ...]) -> Mapping[str, Origin
     return {name: of(f"{prefix}.{name}") for name in names}
 
 
+def _capability_path(policies: PoliciesSettings, name: str) -> str:
+    listed = [policy.name for policy in policies.policies]
+    if name in listed:
+        return f"policies.policies[{listed.index(name)}]"
+    return f"policies.{render_path(('capabilities', name))}"
+
+
 def _bound_to(name: str, bindings: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(who for who, policy in bindings.items() if policy == name)
 
 
 def _capability(
-    name: str, policy: CapabilityPolicy, bound_to: tuple[str, ...], place: _Places, of: Of
+    name: str, policy: CapabilityPolicy, bound_to: tuple[str, ...], place: _Places, of: Of, path: str
 ) -> CapabilitySpec:
     lists = {key: getattr(policy, key) for key in _LISTS}
     for key in ("allowed_paths", "denied_paths"):
@@ -109,7 +159,7 @@ def _capability(
         bound_to,
         {**lists, "require_approval": policy.require_approval},
         None if policy.max_risk_level is None else parse_risk(policy.max_risk_level),
-        _origins(of, f"policies.capabilities.{name}", (*_LISTS, "max_risk_level", "require_approval")),
+        _origins(of, path, (*_LISTS, "max_risk_level", "require_approval")),
     )
 
 
@@ -117,7 +167,7 @@ def _rule(index: int, rule: RuleSettings, place: _Places, of: Of) -> Rule:
     match = rule.match
     return Rule(
         rule.id,
-        of(f"policies.rules.{index}"),
+        of(f"policies.rules[{index}]"),
         Verdict(rule.verdict),
         Match(
             tools=match.tools,
@@ -133,10 +183,14 @@ def _rule(index: int, rule: RuleSettings, place: _Places, of: Of) -> Rule:
             deletes=place.resolve(match.deletes),
             commands=match.commands,
             domains=match.domains,
-            nodes=match.nodes,
             min_risk=None if match.min_risk is None else parse_risk(match.min_risk),
             max_risk=None if match.max_risk is None else parse_risk(match.max_risk),
+            hours=None if match.hours is None else _hours(match.hours),
         ),
         rule.because,
         risk=None if rule.risk is None else parse_risk(rule.risk),
     )
+
+
+def _hours(hours: RuleHours) -> Hours:
+    return Hours(hours.days, minutes_of(hours.start), minutes_of(hours.end), hours.timezone)

@@ -12,6 +12,7 @@ from akili_cli.config.lines import Problem
 from akili_cli.config.tree import pick
 from akili_cli.core.policy.hours import check_timezone, minutes_of
 from akili_cli.domain.calls import Source
+from akili_cli.core.sandbox.settings import IMAGE_PATTERN
 from akili_cli.domain.hosts import host_name, split_host
 from akili_cli.domain.nearest import nearest
 
@@ -75,6 +76,7 @@ _MCP = re.compile(r"mcp__[a-zA-Z0-9_-]+")
 _REFERENCE = re.compile(r"([a-z]+)://(\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DSN_PASSWORD = re.compile(r"://[^:/@\s]*:([^@/\s]*)@")
+_IMAGE = re.compile(IMAGE_PATTERN.removesuffix("$") + r"\Z", re.ASCII)
 _Check = Callable[[str], str | None]
 
 
@@ -123,6 +125,7 @@ def _entries(data: object) -> Iterator[Problem]:
             ),
         ),
         (_bad_host_port, ("tools.web.allowed_private_hosts.*",)),
+        (_bad_image, ("sandbox.docker.image",)),
         (
             _bad_command,
             (
@@ -378,6 +381,22 @@ def _timeless(path: KeyPath, rule: Mapping[str, object]) -> Iterator[Problem]:
     for index, example in enumerate(examples if isinstance(examples, list) else ()):
         if isinstance(example, dict) and "at" not in example:
             yield Problem((*path, "examples", index), "needs `at`: the rule speaks only at some hours")
+
+
+def _sandbox(data: object) -> Iterator[Problem]:
+    kind = next((value for _, value in pick(data, "sandbox.type")), "process")
+    docker = next((value for _, value in pick(data, "sandbox.docker")), None)
+    image = next((value for _, value in pick(data, "sandbox.docker.image")), None)
+    if kind == "docker" and image is None:
+        yield Problem(("sandbox", "docker", "image"), "is missing; `type: docker` needs the image that commands run in")
+    if kind == "process" and docker is not None:
+        yield Problem(("sandbox", "docker"), "has no effect with `type: process`; set `sandbox.type: docker` or remove it")
+
+
+def _bad_image(text: str) -> str | None:
+    if _IMAGE.match(text):
+        return None
+    return f"{text[:60]!r} is not the name of an image, like akili-runtime:latest"
 
 
 def _storage(data: object) -> Iterator[Problem]:

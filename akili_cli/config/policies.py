@@ -8,20 +8,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 RiskName = Literal["low", "medium", "high", "critical"]
-SourceName = Literal[
-    "cli",
-    "repl",
-    "http",
-    "chat",
-    "cron",
-    "heartbeat",
-    "alert",
-    "workflow",
-    "member",
-    "autopilot",
-    "mcp",
-]
-EffectName = Literal["reads", "writes", "deletes", "commands", "hosts", "nodes", "secrets"]
+SourceName = Literal["cli", "repl"]
+EffectName = Literal["reads", "writes", "deletes", "commands", "hosts"]
+DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 BuiltinRule = Literal["diagnostics", "destructive-commands"]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$")]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -63,6 +52,19 @@ class NamedPolicy(CapabilityPolicy):
     name: Word
 
 
+class RuleHours(BaseModel):
+    """A span of the day; one that ends before it begins goes over midnight and belongs to the day it began on."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    days: tuple[DayName, ...] = Field(
+        ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), strict=False, description="mon to sun; all when left out"
+    )
+    start: Word = Field(alias="from", description="like 22:00")
+    end: Word = Field(alias="to", description="like 06:00, not included; 24:00 is midnight")
+    timezone: Word = Field(description="like Europe/Berlin, or UTC")
+
+
 class RuleMatch(BaseModel):
     """When a rule speaks: every key that is set must match; within a list one entry is enough."""
 
@@ -81,19 +83,26 @@ class RuleMatch(BaseModel):
     deletes: Words = Field((), strict=False)
     commands: Words = Field((), strict=False, description="a program, or a program and leading arguments")
     domains: Words = Field((), strict=False, description="name, *.name, either with :port")
-    nodes: Words = Field((), strict=False)
     min_risk: RiskName | None = None
     max_risk: RiskName | None = None
+    hours: RuleHours | None = None
 
 
 class RuleExample(BaseModel):
-    """A call that a rule must match, or with ``matches: false`` must not; checked at load."""
+    """A call that a rule must match, or with ``matches: false`` must not; checked at load.
+
+    Who asks is, when left out, somebody the rule means. ``at`` is needed by rules with hours.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     tool: Word
     arguments: dict[str, object] = Field(default_factory=dict, alias="with")
     user: Word | None = None
+    agent: Word | None = None
+    source: SourceName | None = None
+    at: Word | None = Field(None, description="like 2026-02-17T23:30+01:00")
+    untrusted: bool = Field(False, description="outside text is in context")
     matches: bool = True
 
 

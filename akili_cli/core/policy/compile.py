@@ -13,12 +13,16 @@ from akili_cli.domain.risk import Risk
 
 @dataclass(frozen=True, slots=True)
 class RoleSpec:
-    """A role of ``security.roles``; ``origins`` maps each field to where it was written."""
+    """A role of ``security.roles``; ``origins`` maps each field to where it was written.
+
+    ``require_approval`` names permissions, ``require_approval_tools`` tools.
+    """
 
     name: str
     permissions: tuple[str, ...]
     max_risk_level: Risk
     require_approval: tuple[str, ...] = ()
+    require_approval_tools: tuple[str, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
 
@@ -95,13 +99,13 @@ def _role_rules(role: RoleSpec) -> Iterable[Rule]:
         above = Match(roles=me, min_risk=role.max_risk_level.raised())
         because = f"role {role.name} needs approval above {role.max_risk_level} risk"
         yield rule("max_risk_level", Verdict.ASK, above, because)
-    if role.require_approval:
-        because = f"role {role.name} needs approval for it"
-        for name, match in (
-            ("require_approval", Match(roles=me, permissions=role.require_approval)),
-            ("require_approval-tools", Match(roles=me, tools=role.require_approval)),
-        ):
-            origin = role.origins.get("require_approval", BUILT_IN)
+    because = f"role {role.name} needs approval for it"
+    origin = role.origins.get("require_approval", BUILT_IN)
+    for name, match in (
+        ("require_approval", Match(roles=me, permissions=role.require_approval)),
+        ("require_approval-tools", Match(roles=me, tools=role.require_approval_tools)),
+    ):
+        if match.permissions or match.tools:
             yield Rule(f"role:{role.name}/{name}", origin, Verdict.ASK, match, because)
 
 

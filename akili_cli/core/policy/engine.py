@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from akili_cli.core.policy.index import RuleIndex
@@ -40,6 +40,14 @@ class RuleSet:
         """Give every rule that speaks to an action."""
         return [rule for rule, tests in self._index.candidates(action) if all(test(action) for test in tests)]
 
+    def without(self, ids: Collection[str]) -> RuleSet:
+        """Give the set as it would be without some rules."""
+        return RuleSet(rule for rule in self.rules if rule.id not in ids)
+
+    def adding(self, rule: Rule) -> RuleSet:
+        """Give the set as it would be with one rule more."""
+        return RuleSet((*self.rules, rule))
+
 
 def decide(action: Action, rules: RuleSet) -> Decision:
     """Rule on an action. Pure: the same action and rules always give the same decision.
@@ -49,12 +57,17 @@ def decide(action: Action, rules: RuleSet) -> Decision:
     3. Every rule is matched at that risk; deny beats ask beats allow; nothing at all is a denial.
     """
     risk, reasons = _raise(action, rules.lowest_risk(action))
-    matched = rules.matching(replace(action, risk=risk))
-    matched = _silence_asks(matched)
+    matched = _silence_asks(rules.matching(replace(action, risk=risk)))
     hits = [RuleHit(rule.id, rule.origin, rule.verdict, _because(rule, action)) for rule in matched]
     hits.sort(key=lambda hit: (_STRENGTH[hit.verdict], hit.rule_id))
     hits = hits or [DEFAULT_DENY]
     return Decision(hits[0].verdict, risk, tuple(hits), tuple(reasons))
+
+
+def spoken(action: Action, rules: RuleSet) -> list[Rule]:
+    """Give every rule that speaks to an action at its effective risk, also asks that an autonomous run silences."""
+    risk, _reasons = _raise(action, rules.lowest_risk(action))
+    return rules.matching(replace(action, risk=risk))
 
 
 def _silence_asks(matched: list[Rule]) -> list[Rule]:

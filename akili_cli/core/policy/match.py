@@ -165,7 +165,7 @@ def parse_command_pattern(text: str) -> Callable[[Command, bool], bool]:
     if not words:
         raise ValueError("a command pattern needs at least a program name")
     program, rest = words[0], tuple(words[1:])
-    options = frozenset().union(*(_options(word) for word in rest)) if rest else frozenset()
+    options = frozenset().union(*(options_of(word) for word in rest)) if rest else frozenset()
     operands = tuple(word for word in rest if not word.startswith("-"))
 
     def test(command: Command, strict: bool) -> bool:
@@ -174,8 +174,8 @@ def parse_command_pattern(text: str) -> Callable[[Command, bool], bool]:
         arguments = command.argv[1:]
         if strict:
             return arguments[: len(rest)] == rest
-        present = frozenset().union(*(_options(word) for word in arguments)) if arguments else frozenset()
-        return options <= present and _in_order(operands, arguments)
+        present = frozenset().union(*(options_of(word) for word in arguments)) if arguments else frozenset()
+        return options <= present and in_order(operands, arguments)
 
     return test
 
@@ -188,7 +188,8 @@ def _is_program(command: Command, program: str, strict: bool) -> bool:
     return program in program_names(command)
 
 
-def _options(word: str) -> frozenset[str]:
+def options_of(word: str) -> frozenset[str]:
+    """Give the options a word stands for: each letter of a cluster, or a long option without its value."""
     if word.startswith("--"):
         return frozenset((word.partition("=")[0],)) if len(word) > len("--") else frozenset()
     if word.startswith("-") and len(word) > 1:
@@ -196,6 +197,7 @@ def _options(word: str) -> frozenset[str]:
     return frozenset()
 
 
-def _in_order(wanted: tuple[str, ...], words: tuple[str, ...]) -> bool:
+def in_order(wanted: tuple[str, ...], words: tuple[str, ...]) -> bool:
+    """Tell whether all wanted words appear in that order, others between them."""
     rest = iter(words)
     return all(any(word == have for have in rest) for word in wanted)

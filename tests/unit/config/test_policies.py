@@ -5,7 +5,18 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from akili_cli.config.policies import BuiltinRule, PoliciesSettings, RiskName, RuleSettings, SourceName
+from akili_cli.config.checks import PLANNED_EFFECTS, READ_SOURCES
+from akili_cli.config.policies import (
+    BuiltinRule,
+    DayName,
+    EffectName,
+    PoliciesSettings,
+    RiskName,
+    RuleSettings,
+    SourceName,
+)
+from akili_cli.core.policy.hours import DAYS
+from akili_cli.core.policy.model import EFFECT_KINDS
 from akili_cli.core.policy.builtin import OPTIONAL
 from akili_cli.domain.calls import Source
 from akili_cli.domain.risk import RISK_NAMES
@@ -59,5 +70,8 @@ def test_a_malformed_rule_is_refused(patch: dict[str, object]) -> None:
 
 def test_the_words_are_those_of_the_domain() -> None:
     assert get_args(RiskName) == RISK_NAMES
-    assert set(get_args(SourceName)) == {str(source) for source in Source}
+    assert set(get_args(SourceName)) == READ_SOURCES
+    assert {str(source) for source in Source} >= READ_SOURCES
+    assert get_args(DayName) == DAYS
+    assert set(get_args(EffectName)) | PLANNED_EFFECTS == set(EFFECT_KINDS)
     assert get_args(BuiltinRule) == OPTIONAL

@@ -1,0 +1,74 @@
+"""Tools that can say what they would do and never do it, and what the tools of this version can do at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from akili_cli.bootstrap.tools import build_tools
+from akili_cli.config.settings import Settings
+from akili_cli.core.policy.compile import ToolRoots
+from akili_cli.core.policy.model import EFFECT_KINDS
+from akili_cli.core.policy.reach import ToolReach
+from akili_cli.core.sandbox.base import ExecRequest, ExecResult, Layer
+from akili_cli.core.tools.base import Tool
+from akili_cli.core.tools.toolbox import ToolBox
+from akili_cli.domain.decisions import Permit
+from akili_cli.domain.errors import SandboxError
+from akili_cli.domain.images import NoBeforeImages
+
+KINDS = {
+    "shell_exec": frozenset({"reads", "writes", "deletes", "commands", "hosts"}),
+    "file_read": frozenset({"reads"}),
+    "file_write": frozenset({"writes"}),
+    "file_restore": frozenset({"writes", "deletes"}),
+    "git_read": frozenset({"reads", "commands"}),
+    "web_fetch": frozenset({"hosts"}),
+}
+"""What each tool may declare; a tool that is not listed could declare anything."""
+
+OPAQUE = frozenset({"shell_exec"})
+
+
+class NoSandbox:
+    """Starts nothing, ever."""
+
+    async def run(self, _request: ExecRequest, _permit: Permit) -> ExecResult:
+        """Raise ``SandboxError``."""
+        raise SandboxError("this is a rehearsal; nothing is run")
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Give none."""
+        return ()
+
+    async def close(self) -> None:
+        """End nothing."""
+
+
+class _AssumedImages(NoBeforeImages):
+    def reversible(self, _path: str) -> bool:
+        return True
+
+
+def rehearsal_tools(settings: Settings, roots: ToolRoots, *, home: str, cwd: str) -> ToolBox:
+    """Give the tools for their effects alone; a change of a file counts as one that could be undone."""
+    return build_tools(settings, roots, NoSandbox(), _AssumedImages(), home=home, cwd=cwd)
+
+
+def tools_in(tools: ToolBox) -> tuple[Tool[Any], ...]:
+    """Give every tool, offered to models or not."""
+    return tuple(tools.get(name) for name in tools.names())
+
+
+def reach_of(tools: Iterable[Tool[Any]]) -> tuple[ToolReach, ...]:
+    """Give what each tool could declare."""
+    return tuple(
+        ToolReach(
+            tool.name,
+            tool.permission,
+            tool.risk,
+            KINDS.get(tool.name, frozenset(EFFECT_KINDS)),
+            opaque=tool.name in OPAQUE or tool.name not in KINDS,
+        )
+        for tool in tools
+    )
