@@ -34,7 +34,7 @@ class Finding:
     fix: str = ""
 
 
-@app.command(help="Check this machine, the workspace and every safety layer; exit code 1 when something is broken.")
+@app.command(help="Check this machine, the workspace and every safety layer.\n\nExit code 1 when something is broken.")
 def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
     """Report each check, active or not, with the reason and the fix."""
     raise typer.Exit(run(_doctor(as_json)))

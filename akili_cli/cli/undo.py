@@ -14,7 +14,7 @@ LIMITS = "only changes of files are kept: what shell_exec, web_fetch and other t
 app = typer.Typer(rich_markup_mode=None)
 
 
-@app.command(help="Put a file back as it was before akili changed it: the newest change, or the one named.")
+@app.command(help="Put a file back as it was before akili changed it.\n\nThe newest change, or the one named.")
 def undo(
     entry_id: str | None = typer.Argument(None, metavar="[ID]", help="Undo entry (or audit id); an undo's undoes it."),
     listing: bool = typer.Option(False, "--list", help="Show what can be undone; change nothing."),
