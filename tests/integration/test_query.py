@@ -63,7 +63,7 @@ def test_a_held_write_is_approved_runs_once_and_the_conversation_goes_on(akili: 
         assert (code, second["answer"]) == (0, "it is written")
         assert second["conversation_id"] == report["conversation_id"]
         sent = json.dumps(server.requests[-1]["messages"])
-        assert "Waiting for approval" not in sent
+        assert f"Waiting for approval {waiting}" not in sent
     assert server.problems == []
     writes = results_of(akili, "--tool", "file_write")
     assert writes == ["approval_pending", "approved", "intent", "success"]
