@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from akili_cli.core.approvals.model import Approval
     from akili_cli.domain.calls import StepResult
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="See what waits for a human, and rule on it.")
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="See what waits for a human, and rule on it.",
+)
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 

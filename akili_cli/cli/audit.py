@@ -8,7 +8,10 @@ from akili_cli.cli import render
 from akili_cli.cli.boundary import run
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Read the record of every action, and prove it is whole."
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Read the record of every action, and prove it is whole.",
 )
 
 

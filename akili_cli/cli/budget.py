@@ -7,7 +7,7 @@ import typer
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help="Show what was spent today and what is left.")

@@ -6,7 +6,9 @@ import typer
 
 from akili_cli.cli import render
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Show and check the configuration.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Show and check the configuration."
+)
 
 
 @app.command(help="Show every setting in force; secrets are masked.")

@@ -14,7 +14,9 @@ from akili_cli.cli import render
 from akili_cli.cli.boundary import run
 from akili_cli.domain.errors import UsageError
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Look into the workspace's database.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Look into the workspace's database."
+)
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 

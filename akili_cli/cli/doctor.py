@@ -18,7 +18,7 @@ from akili_cli.domain.errors import AkiliError
 if TYPE_CHECKING:
     from akili_cli.bootstrap.app import State
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 Mark = Literal["ok", "missing", "broken"]
 _STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}
 

@@ -7,7 +7,12 @@ import typer
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="See and end rulings that stand for a while.")
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="See and end rulings that stand for a while.",
+)
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 

@@ -14,7 +14,7 @@ from akili_cli.cli.boundary import run as run_coroutine
 from akili_cli.core.agent.report import DETAILED_EXIT_CODES, EXIT_CODES
 from akili_cli.domain.errors import UsageError
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 MAX_ATTACHED_BYTES = 1_048_576
 READ_BYTES = 65_536
 SILENT_STDIN_S = 5.0

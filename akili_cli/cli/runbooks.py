@@ -10,7 +10,9 @@ from akili_cli.cli import render
 from akili_cli.cli.boundary import run as run_coroutine
 from akili_cli.domain.errors import UsageError
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List, show, check, play and test runbooks.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="List, show, check, play and test runbooks."
+)
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 

@@ -11,7 +11,7 @@ from akili_cli.cli.boundary import run
 from akili_cli.domain.errors import UsageError
 
 LIMITS = "only changes of files are kept: what shell_exec, web_fetch and other tools did cannot be undone"
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help="Put a file back as it was before akili changed it.\n\nThe newest change, or the one named.")

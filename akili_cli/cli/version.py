@@ -9,7 +9,7 @@ import typer
 from akili_cli import __version__
 from akili_cli.cli import render
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 def show() -> None:
