@@ -15,9 +15,9 @@ from akili_cli.config.policies import (
     RuleSettings,
     SourceName,
 )
+from akili_cli.core.policy.builtin import OPTIONAL
 from akili_cli.core.policy.hours import DAYS
 from akili_cli.core.policy.model import EFFECT_KINDS
-from akili_cli.core.policy.builtin import OPTIONAL
 from akili_cli.domain.calls import Source
 from akili_cli.domain.risk import RISK_NAMES
 
