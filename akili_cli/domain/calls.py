@@ -45,7 +45,8 @@ class Run:
 
     ``untrusted`` names the outside texts that are in context since the last human turn (stdin, files, web);
     while it is not empty, writes, egress and commands count as one risk level higher. ``skill`` is the runbook
-    being played, if any. In a ``plan`` run what would change anything is collected instead of done.
+    being played, if any. In a ``plan`` run what would change anything is collected instead of done. ``parent_id``
+    is the run that started this one: it pays too.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Run:
     plan: bool = False
     max_cost_usd: float | None = None
     skill: str | None = None
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,5 +27,5 @@ def test_the_json_of_a_run_is_what_its_schema_says(tmp_path: Path) -> None:
     jsonschema.validate(run, schema("akili_cli.core.agent", "run.schema.json"))
     jsonschema.validate(run["report"], schema("akili_cli.features.runbooks", "report.schema.json"))
     assert (run["status"], run["provider"]) == ("ok", "builtin")
-    facts = {fact["text"].partition(":")[0] for fact in run["report"]["facts"]}
+    facts = {fact["label"] for fact in run["report"]["facts"]}
     assert {"Load", "Memory", "Disk"} <= facts

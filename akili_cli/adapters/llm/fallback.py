@@ -39,6 +39,11 @@ class FallbackModel:
         self._models = tuple(models)
 
     @property
+    def models(self) -> tuple[Model, ...]:
+        """The models in the order they are asked."""
+        return self._models
+
+    @property
     def provider(self) -> str:
         """The first provider's name."""
         return self._models[0].provider

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from akili_cli.adapters.llm.base import estimate_tokens
+from akili_cli.core.agent.egress import ModelEgress, guarded, without_secrets
 from akili_cli.core.agent.guards import Guards
 from akili_cli.core.agent.history import History
 from akili_cli.core.agent.prompt import system_prompt
@@ -20,7 +21,6 @@ from akili_cli.domain.errors import BudgetExceededError, ModelError
 from akili_cli.domain.events import Emit, Event, silent
 from akili_cli.domain.messages import (
     Attempt,
-    Block,
     Completion,
     Message,
     Model,
@@ -42,6 +42,7 @@ class _State:
     run: Run
     messages: list[Message]
     kept: int
+    egress: ModelEgress
     steps: list[StepResult] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     answer: str = ""
@@ -86,11 +87,14 @@ class AgentLoop:
         """
         run = await self._conversation(run)
         earlier = await self._earlier(run)
-        state = _State(_with_untrusted(run, attachments), [*earlier], len(earlier))
+        redactor = self.pipeline.redactor
+        emit = guarded(emit, redactor)
+        state = _State(_with_untrusted(run, attachments), [*earlier], len(earlier), ModelEgress(redactor))
         asked = Message("user", (*attachments, TextBlock(message)))
-        state.messages.append(_redacted(asked, self.pipeline))
+        state.messages.append(without_secrets(asked, redactor))
         emit(Event("run.started", self._facts(run)))
         spending = Spending(self.model, self.pipeline.ledger, run, self.settings)
+        await spending.begin()
         system = system_prompt(run, await self.knowledge.relevant(message, run))
         limit = asyncio.timeout(timeout_s)
         try:
@@ -108,7 +112,7 @@ class AgentLoop:
             raise
         await self._store(state)
         if run.plan:
-            plan = await self.pipeline.approvals.plans.seal(state.run, message)
+            plan = await self.pipeline.approvals.plans.seal(state.run, redactor.text(message))
             state.plan = plan.as_dict() if plan is not None else None
             emit(Event("plan", state.plan or {"steps": []}))
         report = self._report(state, spending, ended)
@@ -122,7 +126,7 @@ class AgentLoop:
             try:
                 completion = await self._ask(state, system, spending, emit)
             except BudgetExceededError as error:
-                state.error = str(error)
+                state.error = f"{error}\n{error.hint}" if error.hint else str(error)
                 return Status.BUDGET_EXCEEDED
             except ModelError as error:
                 state.error = f"{error} ({error.hint})" if error.hint else str(error)
@@ -174,17 +178,22 @@ class AgentLoop:
         return None
 
     async def _ask(self, state: _State, system: str, spending: Spending, emit: Emit) -> Completion:
-        tools = self.pipeline.tools.specs()
-        base = ModelRequest(system, (), tools, max_tokens=self.max_tokens, timeout_s=self.timeout_s)
+        egress, tools = state.egress, self.pipeline.tools.specs()
+        base = ModelRequest(
+            egress.text(system), (), egress.tools(tools), max_tokens=self.max_tokens, timeout_s=self.timeout_s
+        )
         fixed = estimate_tokens(base) + base.max_tokens
-        messages = fit(tuple(state.messages), self.context_tokens - fixed)
+        messages = fit(egress.messages(tuple(state.messages)), self.context_tokens - fixed)
         request = replace(base, messages=messages)
         hold = await spending.reserve(request)
+        spending.announce(emit)
         completion: Completion | None = None
+        heard = 0
         redact = self.pipeline.redactor.stream()
         try:
             async for event in self.model.stream(request):
                 if isinstance(event, TextDelta):
+                    heard += len(event.text)
                     _emit_text(emit, redact.feed(event.text))
                 else:
                     completion = event
@@ -194,7 +203,7 @@ class AgentLoop:
         finally:
             _emit_text(emit, redact.flush())
             if completion is None:
-                await spending.release(hold)
+                await spending.cut_off(hold, request, heard)
         if completion is None:
             raise ModelError(f"{self.model.provider} ended its answer without finishing it")
         state.attempts.extend(completion.attempts)
@@ -218,7 +227,7 @@ class AgentLoop:
     async def _store(self, state: _State) -> None:
         new = _answered(state.messages[state.kept :])
         if self.history is not None and state.run.conversation_id is not None and new:
-            redacted = tuple(_redacted(message, self.pipeline) for message in new)
+            redacted = tuple(without_secrets(message, self.pipeline.redactor) for message in new)
             await self.history.append(state.run.conversation_id, state.run.principal.user, redacted)
 
     def _facts(self, run: Run) -> dict[str, object]:
@@ -234,7 +243,8 @@ class AgentLoop:
 
     def _report(self, state: _State, spending: Spending, ended: Status) -> RunReport:
         last, run = state.last, state.run
-        redact = self.pipeline.redactor.text
+        redact, data = self.pipeline.redactor.text, self.pipeline.redactor.value
+        report, plan = data(last.report if last else None), data(state.plan)
         return RunReport(
             status=worst(tuple(state.steps), ended),
             answer=redact(state.answer),
@@ -242,14 +252,15 @@ class AgentLoop:
             correlation_id=run.correlation_id,
             run_id=run.id,
             conversation_id=run.conversation_id,
-            steps=tuple(_without_secrets(step, self.pipeline) for step in state.steps),
+            steps=tuple(state.steps),
             usage=spending.usage,
             cost_usd=spending.cost_usd,
+            forecast_usd=spending.forecast_usd,
             provider=last.provider if last else self.model.provider,
             model=last.model if last else self.model.model,
             attempts=tuple(state.attempts),
-            report=last.report if last else None,
-            plan=state.plan,
+            report=report if isinstance(report, dict) else None,
+            plan=plan if isinstance(plan, dict) else None,
         )
 
 
@@ -274,20 +285,3 @@ def _with_untrusted(run: Run, attachments: tuple[TextBlock, ...]) -> Run:
     return replace(run, untrusted=tuple(dict.fromkeys((*run.untrusted, *labels))))
 
 
-def _without_secrets(step: StepResult, pipeline: Pipeline) -> StepResult:
-    arguments = pipeline.redactor.value(dict(step.call.arguments))
-    kept = arguments if isinstance(arguments, dict) else {}
-    return replace(step, call=replace(step.call, arguments=kept))
-
-
-def _redacted(message: Message, pipeline: Pipeline) -> Message:
-    redact = pipeline.redactor
-    blocks: list[Block] = []
-    for block in message.blocks:
-        if isinstance(block, ToolUseBlock):
-            arguments = None if block.arguments is None else redact.value(dict(block.arguments))
-            kept = arguments if isinstance(arguments, dict) else None
-            blocks.append(replace(block, arguments=kept, raw=redact.text(block.raw)))
-        else:
-            blocks.append(replace(block, text=redact.text(block.text)))
-    return Message(message.role, tuple(blocks))

@@ -33,6 +33,7 @@ DETAILED_EXIT_CODES: Mapping[Status, int] = {
 class RunReport:
     """The result of a run. ``cost_usd`` is None when a model without a known price was called.
 
+    ``forecast_usd`` is what its model calls were expected to cost at most, added up before each of them.
     ``error`` says why a run failed; ``report`` is the structured answer of a runbook,
     ``plan`` what a plan run collected.
     """
@@ -45,12 +46,20 @@ class RunReport:
     steps: tuple[StepResult, ...] = ()
     usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = 0.0
+    forecast_usd: float | None = 0.0
     provider: str = ""
     model: str = ""
     attempts: tuple[Attempt, ...] = ()
     error: str = ""
     report: Mapping[str, object] | None = field(default=None)
     plan: Mapping[str, object] | None = field(default=None)
+
+    @property
+    def forecast_error_usd(self) -> float | None:
+        """By how much the forecast was above (or, negative, below) the cost; None when either is unknown."""
+        if self.forecast_usd is None or self.cost_usd is None:
+            return None
+        return self.forecast_usd - self.cost_usd
 
     @property
     def denials(self) -> tuple[StepResult, ...]:
@@ -75,6 +84,8 @@ class RunReport:
             "usage": {
                 "input_tokens": self.usage.input_tokens,
                 "output_tokens": self.usage.output_tokens,
+                "forecast_usd": self.forecast_usd,
+                "forecast_error_usd": self.forecast_error_usd,
             },
             "cost_usd": self.cost_usd,
             "provider": self.provider,

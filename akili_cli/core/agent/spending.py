@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from akili_cli.adapters.llm.base import estimate_tokens
+from akili_cli.adapters.llm.fallback import FallbackModel
 from akili_cli.core.agent.settings import AgentSettings
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from akili_cli.core.budget.ledger import Ledger
@@ -12,12 +13,20 @@ from akili_cli.core.budget.model import Reservation
 from akili_cli.core.execution.pipeline import Pipeline
 from akili_cli.domain.calls import Run
 from akili_cli.domain.errors import BudgetExceededError
+from akili_cli.domain.events import Emit, Event
 from akili_cli.domain.messages import Completion, Model, ModelRequest, Usage
+
+BUILTIN = "builtin"
+HOLD_S = 600.0
+CHARS_PER_TOKEN = 4
 
 
 @dataclass(slots=True)
 class Spending:
-    """One run's money. ``cost_usd`` is None as soon as a model without a known price was called."""
+    """One run's money. ``cost_usd`` is None as soon as a model without a known price was called.
+
+    ``forecast_usd`` adds up what the calls were expected to cost at most.
+    """
 
     model: Model
     ledger: Ledger
@@ -26,21 +35,78 @@ class Spending:
     usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = 0.0
     spent_usd: float = field(default=0.0)
+    forecast_usd: float | None = 0.0
+    calls: int = 0
+
+    @property
+    def cap_usd(self) -> float | None:
+        """The run's own limit, from the command line or else from the settings."""
+        return self.run.max_cost_usd if self.run.max_cost_usd is not None else self.settings.max_cost_usd
+
+    async def begin(self) -> None:
+        """Make the run known to the budget, so that what it starts can share its limits."""
+        run = self.run
+        await self.ledger.begin(run.principal.user, run.id, parent_id=run.parent_id, run_limit_usd=self.cap_usd)
 
     async def reserve(self, request: ModelRequest) -> Reservation:
-        """Hold what the call may cost at most; raises ``BudgetExceededError`` for the run's or the user's limit."""
-        estimate = self.model.price(Usage(estimate_tokens(request), request.max_tokens))
-        cap = self.run.max_cost_usd if self.run.max_cost_usd is not None else self.settings.max_cost_usd
-        if cap is not None and estimate is None:
-            raise BudgetExceededError(
-                f"{self.model.provider}/{self.model.model} has no known price, so a cap of ${cap:g} cannot be kept",
-                hint="set providers.<name>.price, or price.free: true",
-            )
-        if cap is not None and estimate is not None and self.spent_usd + estimate > cap:
+        """Hold what the call may cost at most, in USD and tokens, at every level of the budget.
+
+        Raises ``BudgetExceededError`` when a level does not cover it, and for a model without a price: no limit
+        could be kept.
+        """
+        expected = Usage(estimate_tokens(request), request.max_tokens)
+        estimate = self.model.price(expected)
+        if estimate is None:
+            raise self._unpriced(expected)
+        cap = self.cap_usd
+        if cap is not None and self.spent_usd + estimate > cap:
             raise BudgetExceededError(
                 f"the next model call may cost ${estimate:.4f}; ${self.spent_usd:.4f} of this run's ${cap:g} is spent"
             )
-        return await self.ledger.reserve(self.run.principal.user, self.run.id, estimate or 0.0)
+        hold = await self.ledger.reserve(
+            self.run.principal.user,
+            self.run.id,
+            estimate,
+            tokens=0 if self.model.provider == BUILTIN else expected.input_tokens + expected.output_tokens,
+            parent_id=self.run.parent_id,
+            run_limit_usd=cap,
+            ttl_s=max(HOLD_S, 2 * request.timeout_s),
+        )
+        self.calls += 1
+        self.forecast_usd = None if self.forecast_usd is None else self.forecast_usd + estimate
+        return hold
+
+    def _unpriced(self, expected: Usage) -> BudgetExceededError:
+        models = self.model.models if isinstance(self.model, FallbackModel) else (self.model,)
+        unknown = next((model for model in models if model.price(expected) is None), self.model)
+        return BudgetExceededError(
+            f"{unknown.provider}/{unknown.model} has no known price, so no limit in USD could be kept",
+            hint="add its price to the configuration:\n"
+            f"providers:\n  {unknown.provider}:\n    price:\n"
+            "      input_usd_per_million: 1.00   # what the provider charges\n"
+            "      output_usd_per_million: 4.00\n"
+            "or, when calls cost nothing:\n"
+            f"providers:\n  {unknown.provider}:\n    price: {{free: true}}",
+        )
+
+    def announce(self, emit: Emit) -> None:
+        """Say what the first call may cost, when the run has a limit of its own."""
+        cap = self.run.max_cost_usd
+        if self.calls == 1 and cap is not None and self.forecast_usd is not None:
+            text = f"the first model call may cost up to ${self.forecast_usd:.4f} of this run's ${cap:g}"
+            emit(Event("notice", {"text": text, "forecast_usd": self.forecast_usd, "max_cost_usd": cap}))
+
+    async def cut_off(self, hold: Reservation, request: ModelRequest, heard_chars: int) -> None:
+        """Book a call that broke off: what was asked and heard was paid for; without a word it cost nothing."""
+        if not heard_chars:
+            await self.ledger.release(hold)
+            return
+        used = Usage(estimate_tokens(request), heard_chars // CHARS_PER_TOKEN + 1)
+        cost = self.model.price(used) or 0.0
+        self.usage = self.usage + used
+        self.cost_usd = None if self.cost_usd is None else self.cost_usd + cost
+        self.spent_usd += cost
+        await self.ledger.settle(hold, cost, used.input_tokens + used.output_tokens)
 
     async def release(self, hold: Reservation) -> None:
         """Give back a hold whose call came to nothing."""
@@ -54,7 +120,7 @@ class Spending:
         elif self.cost_usd is not None:
             self.cost_usd += done.cost_usd
         self.spent_usd += done.cost_usd or 0.0
-        await self.ledger.settle(hold, done.cost_usd or 0.0)
+        await self.ledger.settle(hold, done.cost_usd or 0.0, done.usage.input_tokens + done.usage.output_tokens)
         await pipeline.audit.append(_record(run, done))
 
     async def failed(self, hold: Reservation, run: Run, pipeline: Pipeline, error: str) -> None:

@@ -17,6 +17,7 @@ from akili_cli.core.approvals.queue import ApprovalQueue, Edited, Held, Planned,
 from akili_cli.core.audit.log import AuditLog
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from akili_cli.core.budget.ledger import Ledger
+from akili_cli.core.budget.model import Reservation
 from akili_cli.core.execution.cache import ResultCache
 from akili_cli.core.execution.understanding import understand
 from akili_cli.core.policy.engine import RuleSet, decide
@@ -271,7 +272,7 @@ class Pipeline:
         else:
             self.cache.clear()
         try:
-            hold = await self.ledger.reserve(request.run.principal.user, request.run.id, 0.0)
+            hold = await self._reserve(request)
         except BudgetExceededError as error:
             record = self._record(request, Result.BUDGET_EXCEEDED, permit=permit, error=str(error))
             entry = await self.audit.append(record)
@@ -280,6 +281,7 @@ class Pipeline:
         permit = replace(permit, audit_id=(await self.audit.append(intent)).id)
         started = self.clock.monotonic()
         output = await self._execute(request, prepared, permit, started)
+        output = replace(output, cost_usd=max(output.cost_usd, hold.amount_usd))
         duration_s = self.clock.monotonic() - started
         clean = self._redacted(output)
         record = self._record(request, _result_word(output), permit=permit)
@@ -288,6 +290,13 @@ class Pipeline:
         if prepared.tool.read_only and clean.ok:
             self.cache.put(key, clean)
         return replace(self._result(request, clean, entry.id), duration_s=duration_s)
+
+    async def _reserve(self, request: Request) -> Reservation:
+        run = request.run
+        price = self.ledger.tool_price(request.call.name)
+        return await self.ledger.reserve(
+            run.principal.user, run.id, price, parent_id=run.parent_id, run_limit_usd=run.max_cost_usd
+        )
 
     async def _execute(self, request: Request, prepared: Prepared, permit: Permit, started: float) -> ToolOutput:
         try:
@@ -326,7 +335,7 @@ class Pipeline:
         entry = await self.audit.append(record)
         hint = f" ({error.hint})" if error.hint else ""
         text = self.redactor.text(f"Invalid: {error}{hint}")
-        return StepResult(call, Status.INVALID, text, entry.id)
+        return StepResult(self._shown(call), Status.INVALID, text, entry.id)
 
     async def _refused(self, request: Request, refused: Refused) -> StepResult:
         by_person = request.decision.verdict is not Verdict.DENY
@@ -385,7 +394,7 @@ class Pipeline:
     def _result(self, request: Request, output: ToolOutput, audit_id: str, *, cached: bool = False) -> StepResult:
         layers = output.metadata.get("layers", ())
         return StepResult(
-            call=request.call,
+            call=self._shown(request.call),
             status=_status(output),
             text=output.text,
             audit_id=audit_id,
@@ -398,7 +407,13 @@ class Pipeline:
         )
 
     def _refusal(self, request: Request, status: Status, text: str, audit_id: str) -> StepResult:
-        return StepResult(request.call, status, self.redactor.text(text), audit_id, decision=request.decision)
+        call = self._shown(request.call)
+        return StepResult(call, status, self.redactor.text(text), audit_id, decision=request.decision)
+
+    def _shown(self, call: ToolCall) -> ToolCall:
+        """Give the call as it is answered: nobody is told a secret, not even whoever sent it."""
+        arguments = self.redactor.value(dict(call.arguments))
+        return replace(call, arguments=arguments if isinstance(arguments, dict) else {})
 
 
 def frozen_call(approval: Approval) -> tuple[ToolCall, Run]:
