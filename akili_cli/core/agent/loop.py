@@ -283,5 +283,3 @@ def _answered(messages: list[Message]) -> tuple[Message, ...]:
 def _with_untrusted(run: Run, attachments: tuple[TextBlock, ...]) -> Run:
     labels = tuple(block.untrusted for block in attachments if block.untrusted is not None)
     return replace(run, untrusted=tuple(dict.fromkeys((*run.untrusted, *labels))))
-
-
