@@ -196,6 +196,7 @@ def open_approvals(state: State, *, protected: tuple[str, ...] = (), asker: Aske
         org=state.org,
         place=Place(platform.node(), str(state.start.cwd)),
         protected=protected,
+        redactor=state.redactor,
         asker=asker,
     )
 

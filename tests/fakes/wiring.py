@@ -75,7 +75,14 @@ def rules_of(
     return RuleSet(compile_rules(PolicySpec(roles=roles, rules=rules, protected=protected)))
 
 
-def queue_on(db: Database, clock: FakeClock, *, asker: Asker | None = None, **settings: object) -> ApprovalQueue:
+def queue_on(
+    db: Database,
+    clock: FakeClock,
+    *,
+    asker: Asker | None = None,
+    redactor: Redactor | None = None,
+    **settings: object,
+) -> ApprovalQueue:
     return ApprovalQueue(
         db,
         ApprovalSettings.model_validate(settings),
@@ -83,6 +90,7 @@ def queue_on(db: Database, clock: FakeClock, *, asker: Asker | None = None, **se
         org="default",
         place=Place("web1", "/srv"),
         protected=("/home/ann/.akili",),
+        redactor=redactor or Redactor(),
         asker=asker,
     )
 
@@ -106,7 +114,7 @@ async def open_bench(
         tools=ToolBox(tools),
         rules=rules_of(*rules),
         role_of=lambda principal: ROLES.get(principal.user),
-        approvals=queue_on(db, clock, asker=asker, **approval),
+        approvals=queue_on(db, clock, asker=asker, redactor=redactor, **approval),
         cache=ResultCache(clock),
         ledger=Ledger(db, "default", BudgetSettings(default_limit_usd=limit_usd), clock),
         audit=audit,

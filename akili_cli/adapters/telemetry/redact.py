@@ -51,6 +51,7 @@ class Redactor:
         self._lock = threading.Lock()
         self._names = {shape.name for shape in SHAPES} | {"private-key"}
         self._values: dict[str, str] = {}
+        self._sealed: dict[str, list[str]] = {}
         self._index: Needles | None = Needles()
         self._patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
 
@@ -62,6 +63,9 @@ class Redactor:
         if secret.lower() in name:
             name = "secret"
         with self._lock:
+            known = self._sealed.setdefault(name, [])
+            if secret not in known:
+                known.append(secret)
             if secret in self._values:
                 return
             self._values[secret] = name
@@ -109,6 +113,38 @@ class Redactor:
         What JSON cannot hold becomes text; what is nested deeper than 40 levels is cut.
         """
         return self._value(value, "", _MAX_DEPTH)
+
+    def seal(self, value: object) -> object:
+        """Put a marker in the place of each registered value in JSON-ready data, as ``unseal`` can take it out.
+
+        Only values as they are written; what only looks like a secret, and other forms of a value, stay.
+        """
+        ordered = sorted(self._values, key=len, reverse=True)
+        marks = {secret: self._mark(secret) for secret in ordered}
+        return _mapped(value, lambda text: _replaced(text, ordered, marks))
+
+    def unseal(self, value: object) -> object:
+        """Give sealed data with its values again, as far as they are registered here.
+
+        Whoever uses the result must compare it with a digest made before: a text may hold a marker of its own.
+        """
+        return _mapped(value, lambda text: _MARKER.sub(self._unsealed, text) if "[redacted:" in text else text)
+
+    def holds_registered(self, text: str) -> bool:
+        """Tell whether a text holds a registered value in any form."""
+        return bool(self._values and self._needles().found_in(text.lower()))
+
+    def _mark(self, secret: str) -> str:
+        name = self._values[secret]
+        place = self._sealed[name].index(secret)
+        return f"[redacted:{name}{f'/{place}' if place else ''}]"
+
+    def _unsealed(self, marker: re.Match[str]) -> str:
+        name, _, place = marker[1].rpartition("/")
+        if marker[1] in self._sealed:
+            return self._sealed[marker[1]][0]
+        values = self._sealed.get(name, []) if place.isdigit() else []
+        return values[int(place)] if place.isdigit() and int(place) < len(values) else marker.group()
 
     def stream(self) -> StreamRedactor:
         """Begin to redact a text that arrives in pieces."""
@@ -245,6 +281,24 @@ class StreamRedactor:
 _HELD_WORDS = 3
 _WORD = re.compile(r"\S+")
 _HEADER = re.compile(r"(?i)cookie|authorization|mysql|mariadb")
+
+
+def _mapped(value: object, change: Callable[[str], str]) -> object:
+    """Change every string of JSON-ready data, keys too."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(str(key)): _mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mapped(item, change) for item in value]
+    return value
+
+
+def _replaced(text: str, secrets: list[str], marks: Mapping[str, str]) -> str:
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, marks[secret])
+    return text
 
 
 def _holds_any(text: str, words: tuple[str, ...]) -> bool:

@@ -24,7 +24,8 @@ class ApprovalStatus(enum.StrEnum):
 class Approval:
     """One request for a human: everything any surface needs to show, and the digest that binds it.
 
-    ``arguments`` are exactly what will run; ``digest`` covers organisation, user, tool and arguments.
+    ``arguments`` are what will run, with a marker in the place of each registered secret, which is put back for
+    the run alone; ``digest`` covers organisation, user, tool and the exact arguments.
     ``reason`` is the model's own text and never trusted. Times are epoch seconds. ``inputs`` maps each file the
     action depends on to its digest when it was asked for; a changed one voids the approval. ``plan_id`` and
     ``plan_index`` place it in a plan, ``skill`` names the runbook that asked.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from akili_cli.adapters.storage.base import Connection, Database
+from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.approvals import store
 from akili_cli.core.approvals.auto import APPROVER, AutoApproval
 from akili_cli.core.approvals.grants import Asked, GrantBook
@@ -14,7 +15,7 @@ from akili_cli.core.approvals.inputs import drifted, inputs_of
 from akili_cli.core.approvals.model import AnswerKind, Approval, ApprovalStatus, Asker
 from akili_cli.core.approvals.plans import PlanBook, plan_id_of
 from akili_cli.core.approvals.settings import ApprovalSettings
-from akili_cli.domain.calls import Principal, Run, Source, ToolCall
+from akili_cli.domain.calls import Principal, Run, Source, ToolCall, call_digest, canonical_json
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.decisions import Decision, Permit, Verdict
 from akili_cli.domain.effects import Effects
@@ -101,10 +102,12 @@ class ApprovalQueue:
         org: str,
         place: Place,
         protected: tuple[str, ...],
+        redactor: Redactor,
         asker: Asker | None = None,
     ) -> None:
         """Keep the parts; ``protected`` paths travel with every permit so that no door opens them."""
         self._db = db
+        self._redactor = redactor
         self._settings = settings
         self._clock = clock
         self._org = org
@@ -126,6 +129,12 @@ class ApprovalQueue:
         decision = request.decision
         if decision.verdict is Verdict.DENY:
             return Refused(decision.ruling.because, decision.ruling.rule_id)
+        if self._hides_secret(request):
+            return Refused(
+                "the arguments hold a secret in an encoded form, which could not be held for a human; "
+                "write the plain value or its reference",
+                "approval-secret",
+            )
         if request.run.plan and (decision.verdict is Verdict.ASK or request.effects.changes or request.effects.hosts):
             return await self._planned(request)
         if decision.verdict is Verdict.ALLOW:
@@ -137,6 +146,12 @@ class ApprovalQueue:
         if await self._auto.claim(asked):
             return self._permit(request, approved_by=APPROVER)
         return await self._ask(request)
+
+    def _hides_secret(self, request: Request) -> bool:
+        """Tell whether what would be stored still held a registered value after sealing: then nothing is stored."""
+        if request.decision.verdict is Verdict.ALLOW and not request.run.plan:
+            return False
+        return self._redactor.holds_registered(canonical_json(self._redactor.seal(request.call.arguments)))
 
     async def _planned(self, request: Request) -> Planned:
         plan_id = plan_id_of(request.run)
@@ -184,6 +199,9 @@ class ApprovalQueue:
         return self._permit(request, approved_by=principal.user, approval_id=approval.id)
 
     async def _freeze(self, request: Request) -> Approval:
+        """Make what is stored and shown: registered secrets are sealed, the digest is that of the exact call."""
+        hide = self._redactor
+        arguments, effects = hide.seal(request.call.arguments), hide.value(request.effects.as_dict())
         inputs = await asyncio.to_thread(inputs_of, request.effects)
         run, ruling = request.run, request.decision.ruling
         now = self._clock.now()
@@ -198,14 +216,14 @@ class ApprovalQueue:
             conversation_id=run.conversation_id,
             call_id=request.call.id,
             tool=request.call.name,
-            arguments=dict(request.call.arguments),
+            arguments=arguments if isinstance(arguments, dict) else {},
             digest=request.digest,
             risk=str(request.decision.risk),
-            effects=request.effects.as_dict(),
+            effects=effects if isinstance(effects, dict) else {},
             rule_id=ruling.rule_id,
             rule_origin=str(ruling.origin),
-            because="; ".join((ruling.because, *request.decision.risk_reasons)),
-            reason=request.reason,
+            because=hide.text("; ".join((ruling.because, *request.decision.risk_reasons))),
+            reason=hide.text(request.reason),
             untrusted=run.untrusted,
             cwd=self._place.cwd,
             host=self._place.host,
@@ -298,7 +316,7 @@ class ApprovalQueue:
             approval,
             status=ApprovalStatus.DENIED,
             resolved_by=by.user,
-            feedback=feedback or None,
+            feedback=self._redactor.text(feedback) or None,
             resolved_at=self._clock.now(),
         )
         if not await self._db.write(lambda conn: store.resolve(conn, no), durable=True):
@@ -358,6 +376,18 @@ class ApprovalQueue:
     async def record_outcome(self, approval_id: str, outcome: str) -> None:
         """Note what came of an approved action."""
         await self._db.write(lambda conn: store.set_outcome(conn, self._org, approval_id, outcome))
+
+
+def unsealed(approval: Approval, redactor: Redactor) -> Mapping[str, object]:
+    """Give exactly the arguments that were asked for: sealed values are put back where that gives the same digest.
+
+    A marker that stood in the call itself stays text, and a secret that is no longer known stays sealed; then the
+    digest differs and nothing runs.
+    """
+    found = redactor.unseal(approval.arguments)
+    exact = found if isinstance(found, dict) else {}
+    principal = Principal(approval.user, approval.source, approval.agent, approval.org)
+    return exact if call_digest(principal, approval.tool, exact) == approval.digest else approval.arguments
 
 
 def as_card(approval: Approval) -> Mapping[str, object]:

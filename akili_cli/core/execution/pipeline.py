@@ -152,6 +152,10 @@ class Pipeline:
             )
         return await self._resume(approval_id, by)
 
+    def _frozen(self, approval: Approval) -> tuple[ToolCall, Run]:
+        call, run = frozen_call(approval)
+        return replace(call, arguments=unsealed(approval, self.redactor)), run
+
     async def _resume(self, approval_id: str, by: Principal) -> tuple[Approval, StepResult]:
         approval = await self.approvals.approve(approval_id, by)
         if approval.status is not ApprovalStatus.APPROVED:
@@ -159,7 +163,7 @@ class Pipeline:
             return approval, await self._short_of_quorum(approval)
         await self._record_ruling(approval, Result.APPROVED)
         approval = await self.approvals.consume(approval.id)
-        call, run = frozen_call(approval)
+        call, run = self._frozen(approval)
         try:
             prepared = self.prepare(call, run)
         except InvalidArgumentsError as error:
@@ -174,7 +178,7 @@ class Pipeline:
         return approval, replace(result, approval_id=approval.id)
 
     async def _short_of_quorum(self, approval: Approval) -> StepResult:
-        call, run = frozen_call(approval)
+        call, run = self._frozen(approval)
         prepared = self.prepare(call, run)
         return await self._held(Request(call, run, prepared.effects, prepared.decision, prepared.digest), approval)
 
@@ -190,8 +194,8 @@ class Pipeline:
         The old request is denied ("changed by hand"). Raises like ``resume``.
         """
         old = await self.refuse(approval_id, by, "changed by hand")
-        call, run = frozen_call(old)
-        call = replace(call, arguments={**old.arguments, **arguments})
+        call, run = self._frozen(old)
+        call = replace(call, arguments={**call.arguments, **arguments})
         step = await self.run(call, run, reason=old.reason)
         if step.status is not Status.APPROVAL_REQUIRED or step.approval_id is None:
             return old, step

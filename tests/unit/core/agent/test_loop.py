@@ -424,14 +424,16 @@ async def test_a_conversation_beyond_the_context_loses_its_oldest_turns(tmp_path
         assert len(s.model.requests[-1].messages) < 7
 
 
-async def test_a_model_without_a_price_is_refused_under_a_cap(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cap", [1.0, None], ids=["own cap", "the user's day"])
+async def test_a_model_without_a_price_is_refused_for_a_limit_in_usd_always_applies(
+    tmp_path: Path, cap: float | None
+) -> None:
     async with stage(tmp_path, ScriptedModel("x", price=None)) as s:
-        report = await s.loop.run("x", run_by(max_cost_usd=1.0))
+        report = await s.loop.run("x", run_by(max_cost_usd=cap))
         assert report.status is Status.BUDGET_EXCEEDED
         assert "no known price" in report.error
+        assert "price: {free: true}" in report.error
         assert s.model.requests == []
-        free = await s.loop.run("x", run_by())
-        assert (free.status, free.cost_usd) == (Status.OK, None)
 
 
 async def test_a_run_stops_before_it_costs_more_than_its_cap(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from akili_cli.core.agent.settings import AgentSettings
 from akili_cli.core.agent.spending import Spending
 from akili_cli.domain.errors import BudgetExceededError
+from akili_cli.domain.events import Event
 from akili_cli.domain.messages import Attempt, Completion, Message, ModelRequest, TextBlock, Usage
 from tests.fakes.models import ScriptedModel
 from tests.fakes.wiring import Bench, open_bench, run_by
@@ -38,9 +39,9 @@ async def test_a_call_is_held_settled_and_recorded(tmp_path: Path) -> None:
         assert entry.record.parameters["attempts"] == [{"provider": "q", "model": "n", "error": "down"}]
 
 
-async def test_one_unpriced_call_makes_the_whole_run_unpriced(tmp_path: Path) -> None:
+async def test_one_unpriced_answer_makes_the_whole_run_unpriced(tmp_path: Path) -> None:
     async with open_bench(tmp_path, []) as bench:
-        money = spending(bench, None)
+        money = spending(bench, 0.0)
         for cost in (0.25, None, 0.25):
             await money.settle(await money.reserve(REQUEST), done(cost), run_by(), bench.pipeline)
         assert money.cost_usd is None
@@ -75,3 +76,46 @@ async def test_a_failed_call_gives_its_money_back_and_is_recorded(tmp_path: Path
         hold = await money.reserve(REQUEST)
         await money.release(hold)
         assert (await bench.pipeline.ledger.status("ann")).reserved_usd == 0
+
+
+async def test_a_call_that_breaks_off_pays_for_what_was_asked_and_heard(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, []) as bench:
+        money = spending(bench, 0.5)
+        await money.cut_off(await money.reserve(REQUEST), REQUEST, 0)
+        assert (money.spent_usd, money.usage.output_tokens) == (0.0, 0)
+        await money.cut_off(await money.reserve(REQUEST), REQUEST, 40)
+        status = await bench.pipeline.ledger.status("ann")
+        assert (money.spent_usd, money.usage.output_tokens, status.spent_usd, status.reserved_usd) == (0.5, 11, 0.5, 0.0)
+
+
+async def test_an_unpriced_model_is_told_the_lines_to_add(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, []) as bench:
+        with pytest.raises(BudgetExceededError) as caught:
+            await spending(bench, None).reserve(REQUEST)
+        for line in ("providers:", "  scripted:", "      input_usd_per_million:", "    price: {free: true}"):
+            assert line in caught.value.hint.splitlines() or line in caught.value.hint
+
+
+async def test_the_first_call_is_announced_once_and_only_under_a_cap(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, []) as bench:
+        told: list[Event] = []
+        capped, free = spending(bench, 0.1, cap=5.0), spending(bench, 0.1)
+        for money in (capped, capped, free):
+            await money.reserve(REQUEST)
+            money.announce(told.append)
+        (event,) = told
+        assert event.name == "notice"
+        assert event.data["forecast_usd"] == 0.1
+        assert capped.forecast_usd == pytest.approx(0.2)
+
+
+async def test_tokens_are_reserved_and_settled_too(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, []) as bench:
+        money = spending(bench, 0.0)
+        await money.begin()
+        hold = await money.reserve(REQUEST)
+        (run,) = (await bench.pipeline.ledger.tree("ann")).runs
+        assert run.reserved_tokens > REQUEST.max_tokens
+        await money.settle(hold, done(0.0), run_by(), bench.pipeline)
+        (run,) = (await bench.pipeline.ledger.tree("ann")).runs
+        assert (run.spent_tokens, run.reserved_tokens) == (15, 0)
