@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -215,9 +216,18 @@ def open_runbooks(state: State) -> RunbookService:
     return RunbookService(state.db, (state.workspace.runbooks_dir, *configured, shipped_runbooks_dir()))
 
 
-def open_sandbox(state: State) -> ProcessSandbox:
-    """Give the sandbox; scratch directories lie outside the workspace, which no command may see."""
-    return ProcessSandbox(state.loaded.settings.sandbox, Path(tempfile.gettempdir()), state.clock)
+def open_sandbox(state: State) -> Sandbox:
+    """Give the sandbox of the settings; scratch directories lie outside the workspace, which no command may see."""
+    settings, scratch = state.loaded.settings.sandbox, Path(tempfile.gettempdir())
+    if settings.type == "docker":
+        from akili_cli.core.sandbox.backends.docker import DockerSandbox
+
+        return DockerSandbox(settings, scratch, state.clock, state.start.env)
+    if sys.platform == "darwin":
+        from akili_cli.core.sandbox.backends.seatbelt import SeatbeltSandbox
+
+        return SeatbeltSandbox(settings, scratch, state.clock)
+    return ProcessSandbox(settings, scratch, state.clock)
 
 
 @asynccontextmanager

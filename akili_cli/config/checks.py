@@ -11,8 +11,8 @@ from akili_cli.adapters.files.yaml import KeyPath
 from akili_cli.config.lines import Problem
 from akili_cli.config.tree import pick
 from akili_cli.core.policy.hours import check_timezone, minutes_of
-from akili_cli.domain.calls import Source
 from akili_cli.core.sandbox.settings import IMAGE_PATTERN
+from akili_cli.domain.calls import Source
 from akili_cli.domain.hosts import host_name, split_host
 from akili_cli.domain.nearest import nearest
 
@@ -85,6 +85,7 @@ def cross_problems(data: Mapping[str, object]) -> list[Problem]:
     return [
         *_entries(data),
         *_names(data),
+        *_sandbox(data),
         *_policies(data),
         *_approval(data),
         *_storage(data),
@@ -390,7 +391,9 @@ def _sandbox(data: object) -> Iterator[Problem]:
     if kind == "docker" and image is None:
         yield Problem(("sandbox", "docker", "image"), "is missing; `type: docker` needs the image that commands run in")
     if kind == "process" and docker is not None:
-        yield Problem(("sandbox", "docker"), "has no effect with `type: process`; set `sandbox.type: docker` or remove it")
+        yield Problem(
+            ("sandbox", "docker"), "has no effect with `type: process`; set `sandbox.type: docker` or remove it"
+        )
 
 
 def _bad_image(text: str) -> str | None:

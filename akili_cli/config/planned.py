@@ -31,7 +31,6 @@ PLANNED_KEYS = frozenset(
         "embedded_agent",
         "runtime",
         "http",
-        "sandbox.docker",
         "sandbox.network_allowed",
         "security.require_approval",
         "security.default_permissions",
@@ -39,7 +38,6 @@ PLANNED_KEYS = frozenset(
         "memory.summarize_on_truncate",
         "tools.database",
         "tools.browser",
-        "tools.code",
         "tools.mcp",
     }
 )

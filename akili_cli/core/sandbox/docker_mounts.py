@@ -27,8 +27,10 @@ _OWN_PROCESS = re.compile(r"/proc/(self|thread-self)(/.*)?|/proc/\d+/fd/(pipe|so
 _HOST_STATE = ("/proc", "/sys", "/dev")
 _SOCKETS = ("/run", "/var/run")
 _IMAGE = frozenset(
-    ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec")
-    + ("/usr/local", "/usr/local/bin", "/usr/local/sbin", "/usr/local/lib", "/var", "/opt", HOME, "/home", FILES)
+    {
+        *("/usr", "/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec"),
+        *("/usr/local", "/usr/local/bin", "/usr/local/sbin", "/usr/local/lib", "/var", HOME, "/home", FILES),
+    }
 )
 _UNWRITABLE_NAME = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]|\s$")
 _MAX_ENTRIES = 100_000
@@ -71,7 +73,7 @@ def mounts_for(effects: Effects, protected: Iterable[str], cwd: str | None) -> t
 
 
 def first_socket(mounts: Iterable[Mount]) -> str | None:
-    """Give a Unix socket that the mounts show, or the directory that is too large to be sure; None when there is none."""
+    """Give a Unix socket that the mounts show, or a directory too large to be sure; None when there is none."""
     waiting = [mount.path for mount in mounts if mount.directory and not mount.hidden]
     hidden = {mount.path for mount in mounts if mount.hidden}
     seen = 0
@@ -85,12 +87,18 @@ def first_socket(mounts: Iterable[Mount]) -> str | None:
                         return directory
                     if entry.is_dir(follow_symlinks=False):
                         waiting += () if entry.path in hidden else (entry.path,)
-                    elif not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
-                        if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode):
-                            return entry.path
+                    elif not (entry.is_file(follow_symlinks=False) or entry.is_symlink()) and _is_socket(entry):
+                        return entry.path
         except OSError:  # what akili cannot enter, uid 65534 cannot either
             continue
     return None
+
+
+def _is_socket(entry: os.DirEntry[str]) -> bool:
+    try:
+        return stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _check(path: str, guarded: Collection[str]) -> bool:
@@ -135,7 +143,7 @@ def _add(kept: dict[str, Mount], path: str, guarded: Collection[str], *, writabl
 
 def _mode(path: str) -> int:
     try:
-        return os.lstat(path).st_mode  # noqa: PTH116 - beside the calls that need a text path
+        return os.lstat(path).st_mode
     except FileNotFoundError:
         return 0
     except (OSError, ValueError) as error:
@@ -165,9 +173,10 @@ def _check_directory(cwd: str, kept: dict[str, Mount], guarded: Collection[str])
 
 def _masks(shown: list[Mount], guarded: Collection[str]) -> list[Mount]:
     """Cover what is protected below a shown directory."""
-    masks = []
-    for root in sorted(guarded):
-        if any(is_within(root, mount.path) for mount in shown) and os.path.realpath(root) == root and _mode(root):
-            masks.append(Mount(root, hidden=True, directory=stat.S_ISDIR(_mode(root))))
+    masks = [
+        Mount(root, hidden=True, directory=stat.S_ISDIR(_mode(root)))
+        for root in sorted(guarded)
+        if any(is_within(root, mount.path) for mount in shown) and os.path.realpath(root) == root and _mode(root)
+    ]
     paths = {mask.path for mask in masks if mask.directory}
     return [mask for mask in masks if not is_within_any(str(Path(mask.path).parent), paths)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -36,6 +38,14 @@ class GitToolSettings(BaseModel):
     allowed_paths: tuple[str, ...] = Field((), strict=False)
 
 
+class CodeToolSettings(BaseModel):
+    """``tools.code``: empty ``allowed_languages`` means no code at all."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    allowed_languages: tuple[Literal["python3", "python", "sh", "bash"], ...] = Field((), strict=False)
+
+
 class ToolSettings(BaseModel):
     """``tools``: one section a tool."""
 
@@ -44,3 +54,4 @@ class ToolSettings(BaseModel):
     file: FileToolSettings = FileToolSettings()
     web: WebToolSettings = WebToolSettings()
     git: GitToolSettings = GitToolSettings()
+    code: CodeToolSettings = CodeToolSettings()
