@@ -133,9 +133,10 @@ class UnitOfWork:
     its function returned.
     """
 
-    def __init__(self, run: Statement) -> None:
-        """Take the driver's way to run one statement; it raises translated errors."""
+    def __init__(self, run: Statement, join: str) -> None:
+        """Take the driver's way to run one statement, which raises translated errors, and its joining expression."""
         self._run = run
+        self._join = join
         self._failure: AkiliError | None = None
         self._over = False
 
@@ -146,6 +147,11 @@ class UnitOfWork:
     def changed(self, sql: str, params: Params | None = None) -> int:
         """Run one statement and give the number of rows it changed."""
         return self._statement(sql, params)[1]
+
+    def joined(self, sql: str, params: Params | None = None) -> str:
+        """Run a query of one text column ``line`` and give its rows joined by newlines."""
+        rows = self.execute(f"SELECT {self._join} AS joined FROM ({sql}) AS lines", params)  # noqa: S608 - a store's own
+        return str(rows[0]["joined"] or "")
 
     def call(self, fn: Callable[[Connection], T]) -> T:
         """Run a function to its value; a failed statement that it swallowed is raised all the same."""

@@ -84,6 +84,16 @@ class LineReader:
             return line
         return self._file.readline(_TAIL_BYTES)
 
+    def take(self, lines: bytes) -> bool:
+        """Go past these lines if they are what follows, else stay where it is; tell which."""
+        if self._held:
+            return False
+        start = self._file.tell()
+        if self._file.read(len(lines)) == lines:
+            return True
+        self._file.seek(start)
+        return False
+
     def hold(self, line: bytes) -> None:
         """Put a line back."""
         self._held = line

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from akili_cli.adapters.storage.base import Connection, Row
+from akili_cli.core.audit.chain import NO_HASH
 from akili_cli.domain.errors import AuditError
 
 _COLUMNS = (
@@ -15,16 +16,32 @@ _INSERT = (
     f"INSERT INTO audit_events ({_COLUMNS}) "  # noqa: S608 - our own column names
     f"VALUES ({', '.join(':' + name for name in _COLUMNS.split(', '))})"
 )
-_PAGE = (
-    "SELECT seq, at, body, hash, id = stream || '-' || seq AS named, "
-    """'{"stream":"' || stream || '","seq":' || seq || ',"prev_hash":"' || prev_hash || '","at":' AS head, """
+_REST = (
     """',"kind":"' || kind || '","org":"' || org_id || '","user":"' || user_id || '","source":"' || source """
     """|| '","correlation_id":"' || correlation_id || '","run_id":"' || run_id || '","conversation_id":"' """
     """|| conversation_id || '","tool":"' || tool || '","call_id":"' || call_id || '","result":"' || result """
-    """|| '","details":' AS rest """
-    "FROM audit_events WHERE stream = :stream AND seq > :after ORDER BY seq LIMIT :limit"
+    """|| '","details":'"""
 )
 REST_QUOTES = 42
+_PAGE_OF = "FROM audit_events WHERE stream = :stream AND seq > :after ORDER BY seq LIMIT :limit"
+_PAGE = (
+    "SELECT seq, at, body, hash, id = stream || '-' || seq AS named, "
+    """'{"stream":"' || stream || '","seq":' || seq || ',"prev_hash":"' || prev_hash || '","at":' AS head, """
+    f"{_REST} AS rest {_PAGE_OF}"
+)
+_BEFORE_AT = len('{"stream":"","seq":,"prev_hash":"","at":') + len(NO_HASH)
+_AT = "substr(body, :place + length(CAST(seq AS text)), {length})"
+_SAME_AT = {
+    False: f"CAST({_AT.format(length=24)} AS double precision) = at",
+    True: f"{_AT.format(length='length(CAST(at AS text)) + 1')} = CAST(at AS text) || ','",
+}
+_PAGE_TEXT = {
+    exact: (
+        f"SELECT CASE WHEN id = stream || '-' || seq AND {same} "
+        f"THEN body || :nl || hash || prev_hash || seq || :nl || {_REST} ELSE '' END AS line {_PAGE_OF}"
+    )
+    for exact, same in _SAME_AT.items()
+}
 _HEAD = "stream, started_at, host, pid, count, head_hash, mac, closed_at"
 
 
@@ -109,6 +126,17 @@ def page(connection: Connection, stream: str, after: int, limit: int) -> list[Ro
     around the time, if none of them holds a character that JSON escapes.
     """
     return connection.execute(_PAGE, {"stream": stream, "after": after, "limit": limit})
+
+
+def page_text(connection: Connection, stream: str, after: int, limit: int, *, exact: bool) -> str:
+    """Give a stream's entries after a number as text, three lines each: body; hash, hash before and number; columns.
+
+    An entry whose id or time is not what its body says is an empty line. ``exact`` compares the time as text, where
+    the database writes a number with all its digits, else as a number.
+    """
+    place = _BEFORE_AT + len(stream) + 1
+    params = {"stream": stream, "after": after, "limit": limit, "place": place, "nl": "\n"}
+    return connection.joined(_PAGE_TEXT[exact], params)
 
 
 def entry(connection: Connection, stream: str, seq: int) -> Row | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +22,10 @@ from akili_cli.adapters.storage.base import Connection, Database, Row
 from akili_cli.core.audit import store
 from akili_cli.core.audit.chain import NO_HASH, STREAM_ID, ChainKey, header, line_of, split_line
 from akili_cli.core.audit.linefile import LineReader, file_of, is_locked
+from akili_cli.core.audit.quick import PAGE_ROWS, PageReader, checked
 from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.errors import AuditError, StorageError
 
-PAGE_ROWS = 4000
 MAX_PROBLEMS = 1000
 MAX_PROBLEMS_PER_STREAM = 20
 WRITE_LAG_S = 10.0
@@ -83,6 +83,7 @@ class _Stream:
 class _Verification:
     def __init__(self, directory: Path, key: ChainKey, *, local: bool) -> None:
         self._connection: Connection
+        self._pool: ThreadPoolExecutor
         self._directory = directory
         self._key = key
         self._local = local
@@ -108,9 +109,10 @@ class _Verification:
             rows = map(str, store.stream_names(connection))
             self._todo = sorted({*self._heads, *rows, *self._files}, reverse=True)
             self._streams = len(self._todo)
-        while self._todo:
-            self._check(self._todo[-1])
-            self._todo.pop()
+        with ThreadPoolExecutor(1, thread_name_prefix="akili-audit-page") as self._pool:
+            while self._todo:
+                self._check(self._todo[-1])
+                self._todo.pop()
         self._check_anchored()
         self._check_missing_files()
         return self.report()
@@ -170,18 +172,42 @@ class _Verification:
         if head is not None or stream.count or stream.found or not is_locked(path):
             self._check_head(stream, head)
 
-    def _rows(self, name: str) -> Iterator[Row]:
-        after = 0
-        while rows := store.page(self._connection, name, after, PAGE_ROWS):
-            yield from rows
-            last = rows[-1]["seq"]
-            if not isinstance(last, int) or last <= after:
-                return
-            after = last
-
     def _check_rows(self, stream: _Stream, reader: LineReader | None) -> None:
+        """Steps: 1 whole pages as long as all is right, 2 else row by row, 3 what the end of the rows says."""
+        pages = PageReader(self._connection, stream.name, exact=not self._local, pool=self._pool)
+        after = lagging = 0
+        while True:
+            if not stream.found and after == stream.count and self._check_page(stream, reader, pages):
+                after = stream.count
+                continue
+            pages.settle()
+            rows = store.page(self._connection, stream.name, after, PAGE_ROWS)
+            lagging += self._check_each(stream, reader, rows)
+            last = rows[-1]["seq"] if rows else None
+            if not isinstance(last, int) or last <= after:
+                break
+            after = last
+        if lagging:
+            self._check_lag(stream, lagging)
+        if store.rows_before_first(self._connection, stream.name):
+            stream.problem(None, "it holds rows numbered below 1")
+
+    def _check_page(self, stream: _Stream, reader: LineReader | None, pages: PageReader) -> bool:
+        """Take a whole page at once if all of it is right, rows and lines; tell whether it was."""
+        text = pages.after(stream.count)
+        page = checked(text, stream.name, stream.count, stream.last_hash, self._key) if text else None
+        if page is None or (reader is not None and not reader.take(page.lines)):
+            return False
+        if stream.count == 0:
+            self._take_anchor(stream.name, page.first)
+        stream.count = page.count
+        stream.last_hash, stream.last_at = page.last_hash, page.last_at
+        return True
+
+    def _check_each(self, stream: _Stream, reader: LineReader | None, rows: list[Row]) -> int:
+        """Look at rows one by one; give how many have no line yet."""
         lagging = 0
-        for row in self._rows(stream.name):
+        for row in rows:
             line = self._fitting_line(stream, row) or self._examined_line(stream, row)
             if reader is None:
                 continue
@@ -193,10 +219,7 @@ class _Verification:
             else:
                 lagging += 1
                 reader.hold(found)
-        if lagging:
-            self._check_lag(stream, lagging)
-        if store.rows_before_first(self._connection, stream.name):
-            stream.problem(None, "it holds rows numbered below 1")
+        return lagging
 
     def _fitting_line(self, stream: _Stream, row: Row) -> bytes | None:
         """Give the line of a row that is right in every column, None when it has to be looked at closely.

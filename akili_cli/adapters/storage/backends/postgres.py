@@ -175,7 +175,7 @@ class PostgresDatabase:
                 cursor.execute(postgres_sql(sql).encode(), params)
                 return (cursor.fetchall() if cursor.description else []), cursor.rowcount
 
-        return UnitOfWork(run).call(fn)
+        return UnitOfWork(run, "string_agg(line, chr(10))").call(fn)
 
 
 async def open_postgres(

@@ -280,7 +280,7 @@ def _unit(connection: sqlite3.Connection) -> UnitOfWork:
             rows = [dict(zip(names, row, strict=True)) for row in cursor]
             return rows, cursor.rowcount
 
-    return UnitOfWork(run)
+    return UnitOfWork(run, "group_concat(line, char(10))")
 
 
 async def open_sqlite(path: Path, *, busy_timeout_s: float = 15.0, steps: Sequence[Step] = STEPS) -> SqliteDatabase:

@@ -109,7 +109,7 @@ def unit(rows: list[Row], error: Exception | None = None) -> UnitOfWork:
             raise error
         return rows, len(rows)
 
-    return UnitOfWork(run)
+    return UnitOfWork(run, "group_concat(line)")
 
 
 def test_a_unit_of_work_gives_rows_and_counts() -> None:
