@@ -15,7 +15,7 @@ from akili_cli.core.tools.base import Tool
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.errors import SandboxError
-from akili_cli.domain.images import NoBeforeImages
+from akili_cli.domain.images import BeforeImages, NoBeforeImages
 
 KINDS = {
     "shell_exec": frozenset({"reads", "writes", "deletes", "commands", "hosts"}),
@@ -50,9 +50,11 @@ class _AssumedImages(NoBeforeImages):
         return True
 
 
-def rehearsal_tools(settings: Settings, roots: ToolRoots, *, home: str, cwd: str) -> ToolBox:
-    """Give the tools for their effects alone; a change of a file counts as one that could be undone."""
-    return build_tools(settings, roots, NoSandbox(), _AssumedImages(), home=home, cwd=cwd)
+def rehearsal_tools(
+    settings: Settings, roots: ToolRoots, *, home: str, cwd: str, images: BeforeImages | None = None
+) -> ToolBox:
+    """Give the tools for their effects alone; without ``images`` any change of a file can be undone."""
+    return build_tools(settings, roots, NoSandbox(), images or _AssumedImages(), home=home, cwd=cwd)
 
 
 def tools_in(tools: ToolBox) -> tuple[Tool[Any], ...]:

@@ -89,7 +89,7 @@ def _oddities(rule: Rule, world: World) -> Iterator[str]:
 
 def _unheld(world: World) -> Iterator[Finding]:
     for name, origin in world.roles.items():
-        if not world.is_held(name):
+        if not world.is_held(name) and origin.source != "default":
             yield Finding(Level.WARNING, f"role:{name}", origin, "nobody has this role")
 
 
