@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runbooks": ("akili_cli.cli.runbooks", "List, show, check, play and test runbooks."),
     "approvals": ("akili_cli.cli.approvals", "See what waits for a human, and rule on it."),
     "grants": ("akili_cli.cli.grants", "See and end rulings that stand for a while."),
+    "policy": ("akili_cli.cli.policy", "Explain, test, check, compare and prove the policy."),
     "audit": ("akili_cli.cli.audit", "Read the record of every action, and prove it is whole."),
     "undo": ("akili_cli.cli.undo", "Put a file back as it was before akili changed it."),
     "budget": ("akili_cli.cli.budget", "Show what was spent today and what is left."),
