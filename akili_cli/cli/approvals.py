@@ -9,7 +9,7 @@ import typer
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run
 from akili_cli.domain.calls import Status
-from akili_cli.domain.errors import UsageError
+from akili_cli.domain.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from akili_cli.bootstrap.app import App
@@ -160,10 +160,14 @@ async def _approve_plan(plan_id: str, only: tuple[int, ...], as_json: bool) -> i
 
 
 async def _answer_conversation(app_: App, approval: Approval, step: StepResult) -> None:
-    if app_.history is not None and approval.conversation_id is not None:
+    if app_.history is None or approval.conversation_id is None:
+        return
+    try:
         await app_.history.replace_result(
             approval.conversation_id, approval.call_id, step.text, step.status is not Status.OK, step.untrusted
         )
+    except NotFoundError as error:  # the call has run: what came of it must be shown all the same
+        render.talk(f"the conversation does not learn of it: {error}", "yellow")
 
 
 def _print_step(approval: Approval, step: StepResult, as_json: bool) -> None:

@@ -114,6 +114,22 @@ def test_an_approval_is_refused_for_arguments_changed_in_the_database(akili: Aki
     assert not (akili.work / "note.txt").exists()
 
 
+def test_the_result_of_an_approved_call_is_shown_also_when_its_conversation_is_gone(akili: Akili) -> None:
+    import sqlite3
+
+    with ModelServer([Reply(tool_calls=[WRITE])]) as server:
+        akili.configure(model_url=server.url)
+        _, report = akili.json("query", "-m", "write it")
+        connection = sqlite3.connect(akili.workspace / "akili.db")
+        connection.execute("DELETE FROM conversation_messages")
+        connection.commit()
+        connection.close()
+        done = akili.run("approvals", "approve", only(report["approvals"])["id"])
+    assert done.returncode == 0
+    assert b"note.txt" in done.stdout
+    assert b"does not learn of it" in done.stderr
+
+
 @pytest.mark.parametrize("typed", ["zzzz", "%", "", "' OR 1=1", "x" * 5000])
 def test_an_unknown_approval_is_not_found(akili: Akili, typed: str) -> None:
     for verb in ("show", "approve", "deny"):
