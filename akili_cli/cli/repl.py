@@ -103,11 +103,8 @@ def _prompt(session: Session) -> PromptSession[str]:
 
 
 async def _lines(session: Session, prompt: PromptSession[str]) -> None:
-    from akili_cli.cli.repl_commands import dispatch
-    from akili_cli.cli.repl_session import interruptible
-
     while not session.leaving:
-        status = await session.status_line()
+        status = await _status(session)
         try:
             line = await prompt.prompt_async(bottom_toolbar=f" {status}")
         except KeyboardInterrupt:
@@ -116,16 +113,30 @@ async def _lines(session: Session, prompt: PromptSession[str]) -> None:
             continue
         except EOFError:
             return
-        text = line.strip()
-        if not text:
-            continue
-        if text in LEAVING_WORDS:
+        if line.strip() in LEAVING_WORDS:
             return
-        work = dispatch(session, line.rstrip()) if line.startswith("/") else session.take(text)
-        try:
-            if not await interruptible(work):
-                render.talk("stopped\n", "yellow")
-        except AkiliError as error:
-            render.talk(f"{error}", "red")
-            if error.hint:
-                render.talk(f"hint: {error.hint}")
+        if line.strip():
+            await _obey(session, line.rstrip())
+
+
+async def _status(session: Session) -> str:
+    known = session.pending
+    status = await session.status_line()
+    new = len(set(session.pending) - set(known))
+    if new:
+        render.talk(f"{new} call{'s' * (new > 1)} waiting for approval: /approvals", "yellow")
+    return status
+
+
+async def _obey(session: Session, line: str) -> None:
+    from akili_cli.cli.repl_commands import dispatch
+    from akili_cli.cli.repl_session import interruptible
+
+    work = dispatch(session, line) if line.startswith("/") else session.take(line.strip())
+    try:
+        if not await interruptible(work):
+            render.talk("stopped\n", "yellow")
+    except AkiliError as error:
+        render.talk(f"{error}", "red")
+        if error.hint:
+            render.talk(f"hint: {error.hint}")

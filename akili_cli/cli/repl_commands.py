@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from akili_cli.cli import render
 from akili_cli.cli.asking import brief
 from akili_cli.cli.card import visible
 from akili_cli.cli.repl_export import conversation_markdown, write_new
-from akili_cli.cli.repl_session import MODES, Session
+from akili_cli.cli.repl_session import MODES, Mode, Session
 from akili_cli.cli.repl_view import columns, facts_line, fitting
 from akili_cli.core.agent.report import step_dict
 from akili_cli.core.approvals.model import AnswerKind, ApprovalStatus
@@ -25,6 +25,11 @@ from akili_cli.domain.messages import Message, ModelRequest
 from akili_cli.domain.nearest import nearest
 
 _VERDICT_STYLES = {"allow": "green", "ask": "yellow", "deny": "red"}
+_MODE_WORDS: Mapping[Mode, str] = {
+    "ask": "mode ask: what policy allows runs, what it asks for is shown to you first",
+    "read-only": "mode read-only: whatever changes anything is refused",
+    "autonomous": "mode autonomous: no approvals, if your role may; critical calls still ask",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +272,7 @@ async def _mode(session: Session, rest: str) -> None:
     if found is None:
         raise UsageError(f"there is no mode {rest[:40]!r}{nearest(rest, MODES)}", hint=f"modes: {', '.join(MODES)}")
     session.mode = found
-    if found == "autonomous":
-        render.talk("no approvals from now on, if the role may; critical calls still ask", "yellow")
+    render.talk(_MODE_WORDS[found], "yellow" if found == "autonomous" else "dim")
 
 
 async def _export(session: Session, rest: str) -> None:

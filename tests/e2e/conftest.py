@@ -14,7 +14,7 @@ import pexpect
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROMPT = "akili> "
+PROMPT = "akili>"
 
 
 @dataclass
@@ -79,7 +79,9 @@ def akili(tmp_path: Path) -> Iterator[Akili]:
     cwd = tmp_path / "work"
     cwd.mkdir()
     env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
-    runner = Akili(tmp_path / "home", cwd, {**env, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)})
+    runner = Akili(
+        tmp_path / "home", cwd, {**env, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", "PYTHONPATH": str(ROOT)}
+    )
     yield runner
     for child in runner.terminals:
         child.close(force=True)

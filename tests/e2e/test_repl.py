@@ -178,8 +178,8 @@ def test_ctrl_c_at_the_question_of_a_one_shot_query_denies_and_ends_with_two(aki
 
 
 def test_ctrl_c_stops_a_slow_answer_only_and_the_next_message_is_answered(akili: Akili, stub_model: Stub) -> None:
-    child = asked(akili, stub_model, {"text": "It begins", "fault": "hang_midway"}, message="slow")
-    child.expect_exact("It begins")
+    child = asked(akili, stub_model, {"text": "It begins.\n\nAnd goes on\n", "fault": "hang_midway"}, message="slow")
+    child.expect_exact("It begins.")
     child.send(CTRL_C)
     child.expect_exact("stopped")
     child.expect_exact(PROMPT)
@@ -203,7 +203,7 @@ def test_a_held_call_is_approved_from_the_prompt_and_runs_once(akili: Akili, stu
     found = re.search(r"akili approvals approve ([0-9a-f]{8})", held.stderr)
     assert found is not None
     child = akili.terminal()
-    child.expect_exact("1 waiting for approval")
+    child.expect_exact("1 call waiting for approval")
     child.send("/approvals\r")
     child.expect_exact(found[1])
     child.expect_exact(PROMPT)
@@ -218,11 +218,19 @@ def test_a_held_call_is_approved_from_the_prompt_and_runs_once(akili: Akili, stu
     assert leave(child) == 0
 
 
+def test_the_status_line_names_role_mode_model_and_money(akili: Akili, stub_model: Stub) -> None:
+    akili.use_model(stub_model([]))
+    child = akili.terminal(PROMPT_TOOLKIT_NO_CPR="")
+    child.expect_exact("\x1b[6n")
+    child.send("\x1b[5;1R")
+    child.expect(r"operator \| ask \| stub/m \| \$10.00 left")
+
+
 def test_read_only_mode_refuses_a_write_without_asking(akili: Akili, stub_model: Stub) -> None:
     akili.use_model(stub_model([write(), {"text": "All done here.", "repeat": True}]))
     child = akili.prompt()
     child.send("/mode read-only\r")
-    child.expect_exact("read-only |")
+    child.expect_exact("mode read-only")
     child.send("write it\r")
     child.expect_exact("denied")
     child.expect_exact("All done here.")
