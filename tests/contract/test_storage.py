@@ -371,3 +371,13 @@ async def test_any_search_words_never_raise(db: AnyDatabase) -> None:
         asyncio.run_coroutine_threadsafe(db.search("runbook_index", words, 5), loop).result(10)
 
     await asyncio.to_thread(search)
+
+
+async def test_rows_joined_by_the_database_come_in_order_without_nulls(db: AnyDatabase) -> None:
+    await db.write(
+        lambda c: [c.execute("INSERT INTO meta (key, value) VALUES (:k, :v)", {"k": k, "v": k * 3}) for k in "bca"]
+    )
+    sql = "SELECT CASE WHEN key = :no THEN NULL ELSE value END AS line FROM meta WHERE key > :min ORDER BY key LIMIT 2"
+    assert await db.read(lambda c: c.joined(sql, {"no": "-", "min": "a"})) == "bbb\nccc"
+    assert await db.read(lambda c: c.joined(sql, {"no": "b", "min": ""})) == "aaa"
+    assert await db.read(lambda c: c.joined(sql, {"no": "b", "min": "x"})) == ""

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from akili_cli.adapters.storage.backends.sqlite import open_sqlite
 from akili_cli.adapters.telemetry.redact import Redactor
-from akili_cli.core.audit.log import open_audit_log
+from akili_cli.core.audit.linefile import segments_of
+from akili_cli.core.audit.log import AuditLog, open_audit_log
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from akili_cli.core.audit.verify import VerifyReport, verify
 from akili_cli.domain.clock import SystemClock
@@ -340,3 +341,33 @@ def test_any_changed_character_of_any_row_is_found(original: Path, tmp_path: Pat
     if new != old:
         copy.sql(f"UPDATE audit_events SET {column} = ? WHERE stream = ? AND seq = ?", new, name, seq)
         assert not copy.check().ok
+
+
+async def _build_in_segments(root: Path) -> AuditLog:
+    db = await open_sqlite(root / "akili.db")
+    log = AuditLog(db, root / "audit", KEY, SystemClock(), Redactor(), "default", segment_bytes=2000)
+    await log.open()
+    for number in range(20):
+        await log.append(AuditRecord(kind=Kind.RUN, result=Result.STARTED, run_id=f"r{number}"))
+    await log.close()
+    await db.close()
+    return log
+
+
+@pytest.mark.parametrize("change", ["none", "drop first", "drop middle", "drop last", "swap", "cut middle", "rename"])
+def test_the_chain_goes_on_across_segments(change: str, tmp_path: Path) -> None:
+    stream = asyncio.run(_build_in_segments(tmp_path)).stream
+    paths = segments_of(tmp_path / "audit", stream)
+    assert len(paths) > 3
+    if change.startswith("drop"):
+        paths[{"first": 0, "middle": 1, "last": -1}[change.split()[1]]].unlink()
+    elif change == "swap":
+        one, two = paths[1].read_bytes(), paths[2].read_bytes()
+        paths[1].write_bytes(two)
+        paths[2].write_bytes(one)
+    elif change == "cut middle":
+        paths[1].write_bytes(paths[1].read_bytes()[:-3])
+    elif change == "rename":
+        paths[-1].rename(paths[-1].with_name(f"{stream}.99.jsonl"))
+    report = Copy(tmp_path).check()
+    assert report.ok is (change == "none"), report

@@ -1,4 +1,7 @@
-"""The JSONL mirror: one append-only file per stream, written after the rows and mended from them.
+"""The JSONL mirror: append-only files per stream, written after the rows and mended from them.
+
+A stream begins with ``<stream>.jsonl``; when a segment is full the next one begins, ``<stream>.2.jsonl`` and so on.
+The chain goes on across them. The writer holds a lock on the first segment while it lives.
 
 The rows are committed and on the disk before a line is written, so a file never knows more than the table. Lines
 reach the kernel before an append is acknowledged, and the disk when the stream is closed; what a crash or a power
@@ -12,6 +15,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from akili_cli.core.audit.chain import line_of, split_line
 from akili_cli.domain.errors import AuditError
@@ -22,9 +26,20 @@ _BATCH = 1000
 LinesAfter = Callable[[int, int], list[tuple[int, str, str]]]
 
 
-def file_of(directory: Path, stream: str) -> Path:
-    """Give the path of a stream's file."""
-    return directory / f"{stream}.jsonl"
+SEGMENT_BYTES = 64 << 20
+
+
+def file_of(directory: Path, stream: str, segment: int = 1) -> Path:
+    """Give the path of one of a stream's segments; the first one is the stream's file."""
+    return directory / (f"{stream}.jsonl" if segment == 1 else f"{stream}.{segment}.jsonl")
+
+
+def segments_of(directory: Path, stream: str) -> list[Path]:
+    """Give a stream's segments in order, as far as they follow one another; at least the first."""
+    found = [file_of(directory, stream)]
+    while os.path.lexists(following := file_of(directory, stream, len(found) + 1)):
+        found.append(following)
+    return found
 
 
 def prepare_directory(directory: Path) -> None:
@@ -43,55 +58,81 @@ def prepare_directory(directory: Path) -> None:
 class LineFile:
     """The file of a stream that this process writes; locked while it lives, so that nobody mends it."""
 
-    def __init__(self, directory: Path, stream: str) -> None:
-        """Create the file; raises ``OSError``, also when it exists."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._fd = os.open(file_of(directory, stream), flags, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def __init__(self, directory: Path, stream: str, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        """Create the first segment; raises ``OSError``, also when it exists."""
+        self._directory = directory
+        self._stream = stream
+        self._segment_bytes = segment_bytes
+        self._segment = 1
+        self._size = 0
+        self._fd = self._lock_fd = self._create()
+        fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def write(self, data: bytes) -> None:
-        """Append all of it; raises ``OSError``, and then a part may be in the file."""
+        """Append all of it, to the next segment when this one is full; raises ``OSError``, and then a part may be
+        in the file.
+        """
+        if self._size and self._size + len(data) > self._segment_bytes:
+            self._begin_segment()
         _write_all(self._fd, data)
+        self._size += len(data)
 
     def close(self) -> None:
         """Bring the file to the disk and let go of it; raises ``OSError``."""
         try:
             os.fsync(self._fd)
         finally:
-            os.close(self._fd)
+            self.abandon()
 
     def abandon(self) -> None:
         """Let go of it as it is."""
-        os.close(self._fd)
+        for fd in {self._fd, self._lock_fd}:
+            os.close(fd)
+
+    def _begin_segment(self) -> None:
+        os.fsync(self._fd)
+        self._segment += 1
+        full, self._fd = self._fd, self._create()
+        self._size = 0
+        if full != self._lock_fd:
+            os.close(full)
+
+    def _create(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(file_of(self._directory, self._stream, self._segment), flags, 0o600)
 
 
 class LineReader:
-    """Reads a stream's file line by line, whoever wrote it; a line of more than 4 MiB comes in pieces."""
+    """Reads a stream's segments line by line, whoever wrote them; a line of more than 4 MiB comes in pieces."""
 
-    def __init__(self, path: Path) -> None:
-        """Open it without following links or waiting; raises ``OSError``."""
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise OSError("not a regular file")
-        self._file = os.fdopen(fd, "rb", buffering=1 << 18)
+    def __init__(self, *paths: Path) -> None:
+        """Open them without following links or waiting; raises ``OSError``."""
+        self._files: list[BinaryIO] = []
         self._held = b""
+        try:
+            for path in reversed(paths):
+                self._files.append(_open_to_read(path))
+        except OSError:
+            self.close()
+            raise
 
     def next(self) -> bytes:
         """Give the next line with its newline, empty at the end."""
         if self._held:
             line, self._held = self._held, b""
             return line
-        return self._file.readline(_TAIL_BYTES)
+        return self._read()
 
     def take(self, lines: bytes) -> bool:
-        """Go past these lines if they are what follows, else stay where it is; tell which."""
+        """Go past these lines if they are what follows in one segment, else stay where it is; tell which."""
         if self._held:
             return False
-        start = self._file.tell()
-        if self._file.read(len(lines)) == lines:
+        while len(self._files) > 1 and not self._files[-1].peek(1):  # type: ignore[attr-defined] # buffered
+            self._files.pop().close()
+        start = self._files[-1].tell()
+        if self._files[-1].read(len(lines)) == lines:
             return True
-        self._file.seek(start)
+        self._files[-1].seek(start)
         return False
 
     def hold(self, line: bytes) -> None:
@@ -100,12 +141,26 @@ class LineReader:
 
     def peek(self) -> bytes:
         """Give the next line without taking it."""
-        self._held = self._held or self._file.readline(_TAIL_BYTES)
+        self._held = self._held or self._read()
         return self._held
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the files."""
+        for file in self._files:
+            file.close()
+
+    def _read(self) -> bytes:
+        while not (line := self._files[-1].readline(_TAIL_BYTES)) and len(self._files) > 1:
+            self._files.pop().close()
+        return line
+
+
+def _open_to_read(path: Path) -> BinaryIO:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError("not a regular file")
+    return os.fdopen(fd, "rb", buffering=1 << 18)
 
 
 def is_locked(path: Path) -> bool:
@@ -124,29 +179,36 @@ def is_locked(path: Path) -> bool:
 
 
 def mend(path: Path, lines_after: LinesAfter) -> int | None:
-    """Append to a dead stream's file what it lacks of its rows; give how many lines.
+    """Append to a dead stream's last segment what its files lack of its rows; give how many lines.
 
-    None means that a living process writes the file. Raises ``AuditError`` when the file is missing or what it
-    holds are not these rows: then it is left as it is, as evidence.
+    ``path`` is the first segment. None means that a living process writes the stream. Raises ``AuditError`` when a
+    file is missing or what they hold are not these rows: then they are left as they are, as evidence.
     """
+    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fds: list[int] = []
     try:
-        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise AuditError(f"{path.name} cannot be opened: {error.strerror or error}") from error
-    try:
+        fds.append(os.open(path, flags))
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fds[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
-        return _append_missing(fd, path.name, lines_after)
+        fds += [os.open(more, flags) for more in segments_of(path.parent, path.stem)[1:]]
+        return _append_missing(fds, path.name, lines_after)
     except OSError as error:
         raise AuditError(f"{path.name} cannot be mended: {error.strerror or error}") from error
     finally:
-        os.close(fd)
+        for fd in fds:
+            os.close(fd)
 
 
-def _append_missing(fd: int, name: str, lines_after: LinesAfter) -> int:
-    last, torn = _tail(fd)
+def _append_missing(fds: list[int], name: str, lines_after: LinesAfter) -> int:
+    last, torn = _tail(fds[-1])
+    for fd in reversed(fds[:-1]):
+        if last:
+            break
+        last, cut = _tail(fd)
+        if cut:
+            raise AuditError(f"{name} is cut before its last segment")
     seq = 0
     if last:
         seq = _seq_of(last)
@@ -158,12 +220,12 @@ def _append_missing(fd: int, name: str, lines_after: LinesAfter) -> int:
         data = b"".join(line_of(body, entry_hash) for _, body, entry_hash in rows)
         if not data.startswith(torn):
             raise AuditError(f"{name} ends in a piece that is not of the next line in the table")
-        _write_all(fd, data[len(torn) :])
+        _write_all(fds[-1], data[len(torn) :])
         torn, seq, added = b"", rows[-1][0], added + len(rows)
     if torn:
         raise AuditError(f"{name} ends in a piece of a line that is not in the table")
     if added:
-        os.fsync(fd)
+        os.fsync(fds[-1])
     return added
 
 

@@ -43,8 +43,19 @@ class AuditLog:
     log is opened again (as another stream), so the chain never forks and nothing runs unrecorded.
     """
 
-    def __init__(self, db: Database, directory: Path, key: bytes, clock: Clock, redactor: Redactor, org: str) -> None:
+    def __init__(
+        self,
+        db: Database,
+        directory: Path,
+        key: bytes,
+        clock: Clock,
+        redactor: Redactor,
+        org: str,
+        *,
+        segment_bytes: int = linefile.SEGMENT_BYTES,
+    ) -> None:
         """Keep the parts; nothing is opened yet."""
+        self._segment_bytes = segment_bytes
         self._db = db
         self._directory = directory
         self._key = ChainKey(key)
@@ -236,7 +247,7 @@ class AuditLog:
     def _start_stream(self) -> None:
         at = float(self._clock.now())
         stream = new_stream_id(at)
-        self._file = linefile.LineFile(self._directory, stream)
+        self._file = linefile.LineFile(self._directory, stream, segment_bytes=self._segment_bytes)
         self._head = self._sealed(
             {
                 "stream": stream,

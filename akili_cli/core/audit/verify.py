@@ -21,7 +21,7 @@ from pathlib import Path
 from akili_cli.adapters.storage.base import Connection, Database, Row
 from akili_cli.core.audit import store
 from akili_cli.core.audit.chain import NO_HASH, STREAM_ID, ChainKey, header, line_of, split_line
-from akili_cli.core.audit.linefile import LineReader, file_of, is_locked
+from akili_cli.core.audit.linefile import LineReader, file_of, is_locked, segments_of
 from akili_cli.core.audit.quick import PAGE_ROWS, PageReader, checked
 from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.errors import AuditError, StorageError
@@ -29,6 +29,7 @@ from akili_cli.domain.errors import AuditError, StorageError
 MAX_PROBLEMS = 1000
 MAX_PROBLEMS_PER_STREAM = 20
 WRITE_LAG_S = 10.0
+_MAX_SEGMENT_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class _Verification:
         self._local = local
         self._heads: dict[str, Row] = {}
         self._files: set[str] = set()
+        self._segments: dict[str, set[int]] = {}
         self._todo: list[str] | None = None
         self._streams = 0
         self._records = 0
@@ -134,11 +136,20 @@ class _Verification:
             return set()
         except OSError as error:
             raise AuditError(f"{self._directory} cannot be read: {error.strerror or error}") from error
-        return {name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl")}
+        for name in names:
+            stream, _, segment = name.removesuffix(".jsonl").partition(".")
+            if name.endswith(".jsonl"):
+                number = int(segment) if segment.isdecimal() and len(segment) < _MAX_SEGMENT_DIGITS else 0
+                whole = name.removesuffix(".jsonl") if segment and number < 2 else stream  # noqa: PLR2004 - the second
+                self._segments.setdefault(whole, set()).add(number or 1)
+        return set(self._segments)
 
     def _has_content(self, name: str) -> bool:
         """An empty file without a stream is what a process leaves that ended before its first record."""
-        state = file_of(self._directory, name).lstat()
+        try:
+            state = file_of(self._directory, name).lstat()
+        except FileNotFoundError:
+            return True
         return not stat.S_ISREG(state.st_mode) or state.st_size > 0
 
     def _check(self, name: str) -> None:
@@ -156,11 +167,14 @@ class _Verification:
         reader = None
         if stream.name in self._files:
             try:
-                reader = LineReader(path)
+                reader = LineReader(*segments_of(self._directory, stream.name))
             except OSError as error:
                 stream.problem(None, f"its file cannot be read: {error.strerror or error}")
         else:
             self._no_file.append(stream.name)
+        numbers = self._segments.get(stream.name, {1})
+        if sorted(numbers) != list(range(1, len(numbers) + 1)):
+            stream.problem(None, "one of its files is missing: their numbers have a gap")
         try:
             self._check_rows(stream, reader)
             if reader is not None:

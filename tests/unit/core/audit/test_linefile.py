@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from akili_cli.core.audit.chain import line_of
-from akili_cli.core.audit.linefile import LineFile, LineReader, file_of, is_locked, mend
+from akili_cli.core.audit.linefile import LineFile, LineReader, file_of, is_locked, mend, segments_of
 from akili_cli.domain.errors import AuditError
 
 ROWS = [(seq, f'{{"stream":"s","seq":{seq},"x":1}}', f"{seq:064x}") for seq in range(1, 2503)]
@@ -51,7 +51,7 @@ def test_a_file_that_holds_something_else_is_left_alone(content: bytes, tmp_path
 
 
 def test_a_missing_file_is_not_made_again(tmp_path: Path) -> None:
-    with pytest.raises(AuditError, match="cannot be opened"):
+    with pytest.raises(AuditError, match="cannot be mended"):
         mend(tmp_path / "s.jsonl", after)
     assert not is_locked(tmp_path / "s.jsonl")
 
@@ -67,3 +67,38 @@ def test_a_reader_gives_lines_and_takes_one_back(tmp_path: Path) -> None:
     reader.close()
     with pytest.raises(OSError, match="regular"):
         LineReader(tmp_path)
+
+
+def test_a_full_segment_is_followed_by_the_next_and_the_lock_stays(tmp_path: Path) -> None:
+    file = LineFile(tmp_path, "s", segment_bytes=10)
+    for line in (b"12345\n", b"678\n", b"a\n", b"a line longer than a segment\n", b"b\n"):
+        file.write(line)
+    assert [path.name for path in segments_of(tmp_path, "s")] == ["s.jsonl", "s.2.jsonl", "s.3.jsonl", "s.4.jsonl"]
+    assert [path.read_bytes() for path in segments_of(tmp_path, "s")][:2] == [b"12345\n678\n", b"a\n"]
+    assert is_locked(file_of(tmp_path, "s"))
+    reader = LineReader(*segments_of(tmp_path, "s"))
+    assert reader.next() == b"12345\n"
+    assert not reader.take(b"678\na\n")
+    assert reader.take(b"678\n")
+    assert reader.take(b"a\n")
+    assert [reader.next() for _ in range(3)] == [b"a line longer than a segment\n", b"b\n", b""]
+    reader.close()
+    file.close()
+    assert not is_locked(file_of(tmp_path, "s"))
+
+
+@pytest.mark.parametrize("cut", [0, 5, 40], ids=["empty", "torn", "whole lines"])
+def test_the_last_segment_is_filled_in(cut: int, tmp_path: Path) -> None:
+    half = WHOLE.index(b"\n", len(WHOLE) // 2) + 1
+    (tmp_path / "s.jsonl").write_bytes(WHOLE[:half])
+    (tmp_path / "s.2.jsonl").write_bytes(WHOLE[half : half + cut])
+    assert mend(tmp_path / "s.jsonl", after)
+    assert b"".join(path.read_bytes() for path in segments_of(tmp_path, "s")) == WHOLE
+
+
+def test_a_segment_cut_before_the_last_is_left_as_evidence(tmp_path: Path) -> None:
+    (tmp_path / "s.jsonl").write_bytes(WHOLE[:50])
+    (tmp_path / "s.2.jsonl").write_bytes(b"")
+    with pytest.raises(AuditError, match="before its last segment"):
+        mend(tmp_path / "s.jsonl", after)
+    assert (tmp_path / "s.2.jsonl").read_bytes() == b""
