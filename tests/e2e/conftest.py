@@ -55,13 +55,13 @@ class Akili:
             check=False,
         )
 
-    def terminal(self, *arguments: str, size: tuple[int, int] = (40, 100), **env: str) -> pexpect.spawn[str]:
+    def terminal(self, *arguments: str, **env: str) -> pexpect.spawn[str]:
         child: pexpect.spawn[str] = pexpect.spawn(
             sys.executable,
             ["-m", "akili_cli", *arguments],
             cwd=str(self.cwd),
-            env={**self.env, **env},  # type: ignore[arg-type]  # the stub demands os._Environ
-            dimensions=size,
+            env={**self.env, **env},
+            dimensions=(40, 100),
             encoding="utf-8",
             timeout=20,
         )

@@ -96,7 +96,7 @@ def test_what_cannot_be_seen_is_an_escape(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize("field", ["because", "user", "host", "cwd", "rule_id", "tool", "feedback", "resolved_by"])
 def test_no_field_can_fake_a_line(field: str) -> None:
-    text = card(**{"resolved_by": "lee", field: "x\nundo       can be undone"})
+    text = card(None, **{"resolved_by": "lee", field: "x\nundo       can be undone"})
     assert "\nundo       can be undone" not in text
     assert "\\nundo" in text
 
