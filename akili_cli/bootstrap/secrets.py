@@ -31,12 +31,17 @@ def open_secrets(settings: Settings, env: Mapping[str, str], workspace: Workspac
     )
 
 
-def own_references(settings: Settings) -> frozenset[str]:
-    """Give the references that belong to akili's own configuration and so never to a tool."""
+def configured_references(settings: Settings) -> tuple[str, ...]:
+    """Give the references that the configuration itself uses."""
     providers = settings.providers
     configured = [getattr(providers, name) for name in KNOWN] + list(providers.__pydantic_extra__.values())
     keys = [one.api_key for one in configured if one is not None and one.api_key is not None]
-    known = [f"env://{one.key_variable}" for one in KNOWN.values() if one.key_variable is not None]
     dsn = settings.storage.postgres.dsn
+    return tuple(keys + ([dsn] if dsn and not dsn.startswith(("postgres://", "postgresql://")) else []))
+
+
+def own_references(settings: Settings) -> frozenset[str]:
+    """Give the references that belong to akili itself and so never to a tool, whatever is allowed."""
+    known = [f"env://{one.key_variable}" for one in KNOWN.values() if one.key_variable is not None]
     own = ["env://AKILI_DB_DSN", "env://AKILI_API_KEY", "env://AKILI_API_KEYS", "env://AKILI_WS_AGENT_TOKEN"]
-    return frozenset([*keys, *known, *own, *([dsn] if dsn and not dsn.startswith("postgres") else [])])
+    return frozenset([*configured_references(settings), *known, *own])

@@ -114,6 +114,8 @@ class TextWatcher:
             case "text" if self._stream:
                 self._streamed = True
                 render.raw_out(str(data["text"]))
+            case "notice":
+                render.talk(str(data["text"]), "dim")
             case "tool.intent":
                 render.talk(f"-> {data['tool']} {brief(data['arguments'])}", "dim")
             case "plan":

@@ -62,9 +62,18 @@ def _exit_code(error: BaseException) -> int:
 
 def fatal(error: AkiliError) -> None:
     """Say what went wrong and what to do."""
-    render.talk(f"fatal: {error}", "red")
+    render.talk(f"fatal: {_clean(str(error))}", "red")
     if error.hint:
-        render.talk(f"hint: {error.hint}")
+        render.talk(f"hint: {_clean(error.hint)}")
+
+
+def _clean(text: str) -> str:
+    """Give a text without secrets, also when akili failed before it had read its configuration."""
+    from akili_cli.adapters.secrets.taint import taint_environment
+    from akili_cli.cli.egress import redactor
+
+    taint_environment(redactor, os.environ)
+    return redactor.text(text)
 
 
 def _fill_standard_streams() -> None:
@@ -83,13 +92,11 @@ def _bug(error: BaseException) -> int:
     import tempfile
     import traceback
 
-    from akili_cli.adapters.telemetry.redact import Redactor
-
     report = "".join(traceback.format_exception(error))
     head = f"akili {__version__}, Python {platform.python_version()}, {platform.platform()}\n\n"
     descriptor, name = tempfile.mkstemp(prefix="akili-crash-", suffix=".log")
     with os.fdopen(descriptor, "w") as file:
-        file.write(Redactor().text(head + report))
+        file.write(_clean(head + report))
     render.talk(f"bug: {type(error).__name__}: this should not have happened", "red")
     render.talk(f"a report was written to {name}; it holds no secrets that akili knows of")
     return BUG

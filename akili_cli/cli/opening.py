@@ -10,6 +10,7 @@ from pathlib import Path
 from akili_cli.bootstrap.app import App, Start, State, open_app, open_state
 from akili_cli.bootstrap.policy import build_rules
 from akili_cli.cli import options, render
+from akili_cli.cli.egress import redactor
 from akili_cli.config.lines import Loaded
 from akili_cli.config.load import load_settings
 from akili_cli.config.paths import home_of, open_workspace, protected_roots
@@ -30,7 +31,7 @@ def start(overrides: dict[str, object] | None = None) -> Start:
         cwd = Path.cwd()
     except FileNotFoundError as error:
         raise WorkspaceError("the current directory no longer exists", hint="cd somewhere else") from error
-    return Start(env=dict(os.environ), cwd=cwd, config_path=options.given.config, overrides=overrides or {})
+    return Start(env=dict(os.environ), cwd=cwd, config_path=options.given.config, overrides=overrides or {}, redactor=redactor)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from types import ModuleType
 
 from akili_cli.adapters.llm.base import Fault, Peer, ProviderError, status_error
-from akili_cli.adapters.llm.prices import price
+from akili_cli.adapters.llm.prices import listed_price, price
 from akili_cli.adapters.llm.settings import PriceSettings
 from akili_cli.adapters.llm.tries import stream_chat
 from akili_cli.adapters.llm.wire import encode_messages, encode_tools
@@ -121,16 +121,11 @@ class LiteLLM:
         return self._peer.model
 
     def price(self, usage: Usage) -> float | None:
-        """Give the operator's price, else that of litellm's own list, else None; loads litellm if need be."""
+        """Give the operator's price, else that of litellm's own list, else None; litellm is not loaded for it."""
         own = price(usage, self._prices, self.provider, self.model)
         if own is not None or self._prices is not None:
             return own
-        listed = load_litellm().model_cost
-        entry = listed.get(self._route) or listed.get(self._route.partition("/")[2]) or {}
-        read, written = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
-        if not (isinstance(read, int | float) and isinstance(written, int | float)):
-            return None
-        return usage.input_tokens * read + usage.output_tokens * written
+        return listed_price(usage, self._route, self._route.partition("/")[2])
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Yield text as it arrives and one ``Completion`` last; raises ``ModelError``."""
