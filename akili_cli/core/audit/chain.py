@@ -30,18 +30,20 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 
 class ChainKey:
-    """The workspace's audit key, split in one key for entries and one for stream heads."""
+    """The workspace's audit key, split in keys for entries, stream heads, anchors and exports."""
 
-    __slots__ = ("_heads", "_inner", "_outer")
+    __slots__ = ("_anchors", "_exports", "_heads", "_inner", "_outer")
 
     def __init__(self, key: bytes) -> None:
-        """Derive both keys; raises ``AuditError`` when the key is not 32 bytes."""
+        """Derive the keys; raises ``AuditError`` when the key is not 32 bytes."""
         if len(key) != KEY_BYTES:
             raise AuditError(f"the audit key has {len(key)} bytes instead of {KEY_BYTES}")
         entries = hmac.digest(key, b"akili audit entry", "sha256").ljust(_BLOCK_BYTES, b"\0")
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in entries))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in entries))
         self._heads = hmac.digest(key, b"akili audit head", "sha256")
+        self._anchors = hmac.digest(key, b"akili audit anchor", "sha256")
+        self._exports = hmac.digest(key, b"akili audit export", "sha256")
 
     def entry_hash(self, body: bytes) -> str:
         """Give the hash (64 hex characters) of an entry's body."""
@@ -62,6 +64,18 @@ class ChainKey:
             return hmac.compare_digest(str(head["mac"]), self.head_mac(head))
         except (TypeError, ValueError):
             return False
+
+    def anchor_mac(self, body: str) -> str:
+        """Give the keyed hash of an anchor."""
+        return hmac.digest(self._anchors, body.encode(), "sha256").hex()
+
+    def anchor_mac_fits(self, body: str, mac: str) -> bool:
+        """Tell whether an anchor is as this workspace wrote it."""
+        return hmac.compare_digest(mac.encode("utf-8", "surrogatepass"), self.anchor_mac(body).encode())
+
+    def bundle_key(self, bundle_id: str) -> bytes:
+        """Derive the key of one exported bundle; nothing leads from it back to this key or to other bundles."""
+        return hmac.digest(self._exports, bundle_id.encode(), "sha256")
 
 
 def encode_details(details: Mapping[str, object]) -> str:

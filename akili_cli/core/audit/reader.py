@@ -4,11 +4,58 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from akili_cli.adapters.storage.base import Database, Row
 from akili_cli.core.audit import store
 from akili_cli.core.audit.model import AuditEntry, record_from
 from akili_cli.domain.errors import AuditError, NotFoundError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What to look for; every given field must fit. ``text`` may stand anywhere in a record, in any case.
+
+    ``rule`` is the id of a rule that decided or matched; ``since`` and ``until`` are epoch seconds, until excluded.
+    """
+
+    text: str | None = None
+    user: str | None = None
+    tool: str | None = None
+    result: str | None = None
+    rule: str | None = None
+    correlation_id: str | None = None
+    run_id: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def condition(self) -> tuple[str, dict[str, object]]:
+        """Give the SQL condition, beginning with AND, and its parameters."""
+        columns = {"user_id": self.user, "tool": self.tool, "result": self.result}
+        columns |= {"correlation_id": self.correlation_id, "run_id": self.run_id}
+        params: dict[str, object] = {name: value for name, value in columns.items() if value is not None}
+        parts = [f" AND {name} = :{name}" for name in params]
+        if self.since is not None:
+            parts.append(" AND at >= :since")
+            params["since"] = self.since
+        if self.until is not None:
+            parts.append(" AND at < :until")
+            params["until"] = self.until
+        if self.text:
+            parts.append(" AND LOWER(body) LIKE :text ESCAPE '!'")
+            params["text"] = f"%{_like(self.text).lower()}%"
+        if self.rule:
+            forms = ('"rule":"', '"allow ', '"ask ', '"deny ')
+            names = [f"rule{number}" for number in range(len(forms))]
+            parts.append(" AND (" + " OR ".join(f"body LIKE :{name} ESCAPE '!'" for name in names) + ")")
+            params |= {name: f"%{form}{_like(self.rule)}@%" for name, form in zip(names, forms, strict=True)}
+        return "".join(parts), params
+
+
+def _like(text: str) -> str:
+    """Write a text as it stands in a body (JSON, ASCII), with LIKE's own characters escaped."""
+    inside = json.dumps(text)[1:-1]
+    return inside.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 class AuditReader:
@@ -28,6 +75,12 @@ class AuditReader:
         where = "".join(f" AND {name} = :{name}" for name in given)
         order = "at DESC, stream DESC, seq DESC LIMIT :n"
         return list(reversed(await self._select(where, {**given, "n": max(n, 0)}, order)))
+
+    async def search(self, search: Search, limit: int) -> list[AuditEntry]:
+        """Give the newest entries that fit, newest first."""
+        where, params = search.condition()
+        order = "at DESC, stream DESC, seq DESC LIMIT :n"
+        return await self._select(where, {**params, "n": max(limit, 0)}, order)
 
     async def get(self, entry_id: str) -> AuditEntry:
         """Give one entry by its id; raises ``NotFoundError``."""

@@ -170,6 +170,27 @@ def hash_at(connection: Connection, stream: str, seq: int) -> object:
     return rows[0]["hash"] if rows else None
 
 
+def prev_hash_at(connection: Connection, stream: str, seq: int) -> str:
+    """Give the hash before an entry that exists."""
+    rows = connection.execute(
+        "SELECT prev_hash FROM audit_events WHERE stream = :stream AND seq = :seq", {"stream": stream, "seq": seq}
+    )
+    return str(rows[0]["prev_hash"])
+
+
+def ranges(connection: Connection, since: float | None, until: float | None) -> list[tuple[str, int, int]]:
+    """Give each stream's first and last number among the entries of a time."""
+    conditions = {"at >= :since": ("since", since), "at < :until": ("until", until)}
+    given = {text: (name, value) for text, (name, value) in conditions.items() if value is not None}
+    where = f"WHERE {' AND '.join(given)} " if given else ""
+    rows = connection.execute(
+        f"SELECT stream, MIN(seq) AS first, MAX(seq) AS last FROM audit_events {where}"  # noqa: S608 - our own text
+        "GROUP BY stream ORDER BY stream",
+        dict(given.values()),
+    )
+    return [(str(row["stream"]), int(str(row["first"])), int(str(row["last"]))) for row in rows]
+
+
 def stream_names(connection: Connection) -> list[object]:
     """Give the streams that have entries, hopping through the key instead of reading every row."""
     rows = connection.execute(

@@ -5,8 +5,8 @@ a tail cut from rows or file, a changed or deleted head row, rows and file that 
 everywhere as long as one later stream (whose anchor states it) is left.
 
 Not found: what somebody does who holds the audit key; the whole workspace put back to an older copy of itself; the
-newest streams removed everywhere, with their heads, when no later anchor exists. For those, keep the heads or
-a copy of the files on another machine.
+newest streams removed everywhere, with their heads, when no later anchor exists. For those, keep anchors
+(``akili audit anchor``) on another machine and verify with them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
 from akili_cli.core.audit import store
+from akili_cli.core.audit.anchor import Anchor, digest_of, settled_heads
 from akili_cli.core.audit.chain import NO_HASH, STREAM_ID, ChainKey, header, line_of, split_line
 from akili_cli.core.audit.linefile import LineReader, file_of, is_locked, segments_of
 from akili_cli.core.audit.quick import PAGE_ROWS, PageReader, checked
-from akili_cli.domain.clock import SystemClock
+from akili_cli.domain.clock import SystemClock, iso
 from akili_cli.domain.errors import AuditError, StorageError
 
 MAX_PROBLEMS = 1000
@@ -51,13 +53,14 @@ class VerifyReport:
     problems: tuple[Problem, ...]
 
 
-async def verify(db: Database, directory: Path, key: bytes) -> VerifyReport:
+async def verify(db: Database, directory: Path, key: bytes, *, anchors: Sequence[Anchor] = ()) -> VerifyReport:
     """Check the audit in this database and this directory of JSONL files (or copies of both).
 
-    Reads page by page and changes nothing; other processes may write meanwhile. Raises ``AuditError`` when the
-    directory cannot be listed or the key is not a key.
+    With anchors that were kept elsewhere, also that nothing they state was cut off or put back. Reads page by page
+    and changes nothing; other processes may write meanwhile. Raises ``AuditError`` when the directory cannot be
+    listed or the key is not a key.
     """
-    verification = _Verification(directory, ChainKey(key), local=db.dialect == "sqlite")
+    verification = _Verification(directory, ChainKey(key), anchors, local=db.dialect == "sqlite")
     while True:
         try:
             return await db.read(verification.run)
@@ -82,7 +85,8 @@ class _Stream:
 
 
 class _Verification:
-    def __init__(self, directory: Path, key: ChainKey, *, local: bool) -> None:
+    def __init__(self, directory: Path, key: ChainKey, anchors: Sequence[Anchor], *, local: bool) -> None:
+        self._kept = anchors
         self._connection: Connection
         self._pool: ThreadPoolExecutor
         self._directory = directory
@@ -116,6 +120,7 @@ class _Verification:
                 self._check(self._todo[-1])
                 self._todo.pop()
         self._check_anchored()
+        self._check_kept()
         self._check_missing_files()
         return self.report()
 
@@ -363,6 +368,22 @@ class _Verification:
                 self._problems.append(Problem(name, None, f"a later stream saw {count} entries of it: {what}"))
             elif count and ends != {last if count == have else store.hash_at(self._connection, name, count)}:
                 self._problems.append(Problem(name, count, "a later stream saw another entry here"))
+
+    def _check_kept(self) -> None:
+        """Compare with the anchors that were kept elsewhere."""
+        for anchor in self._kept:
+            when = f"the anchor of {iso(anchor.at)}"
+            for name, (count, end) in sorted(anchor.streams.items()):
+                have, last = self._counts.get(name, (0, NO_HASH))
+                if count > have:
+                    what = f"it ends at {have}" if have else "the whole stream is gone"
+                    self._problems.append(Problem(name, None, f"{when} saw {count} entries of it: {what}"))
+                elif end != (last if count == have else store.hash_at(self._connection, name, count)):
+                    self._problems.append(Problem(name, count, f"{when} saw another entry here"))
+            settled = settled_heads(list(self._heads.values()), anchor)
+            if len(settled) != anchor.settled or digest_of(settled) != anchor.digest:
+                what = f"{when} saw {anchor.settled} streams that had ended; these are no longer the same"
+                self._problems.append(Problem("", None, f"{what} ({len(settled)} found)"))
 
     def _check_missing_files(self) -> None:
         """On one machine every stream has its file; on a shared database those of this host or directory have."""
