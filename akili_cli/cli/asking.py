@@ -11,7 +11,7 @@ from typing import Literal
 from akili_cli.cli import render
 from akili_cli.cli.opening import opened_app, principal
 from akili_cli.core.agent.report import RunReport
-from akili_cli.domain.calls import Run, Source
+from akili_cli.domain.calls import Principal, Run, Source
 from akili_cli.domain.errors import NotFoundError
 from akili_cli.domain.events import Event
 from akili_cli.domain.ids import new_correlation_id, new_uuid
@@ -40,6 +40,20 @@ class Question:
     inputs: tuple[tuple[str, str], ...] = ()
 
 
+def run_of(question: Question, me: Principal, conversation: str | None) -> Run:
+    """Begin the run that answers a question."""
+    return Run(
+        id=new_uuid(),
+        principal=me,
+        correlation_id=new_correlation_id(),
+        conversation_id=conversation,
+        autonomous=question.autonomous,
+        read_only=question.read_only,
+        plan=question.plan,
+        max_cost_usd=question.max_cost_usd,
+    )
+
+
 async def ask(question: Question) -> RunReport:
     """Run the question to its end and print as asked; raises what akili itself cannot work with."""
     overrides: dict[str, object] = {}
@@ -59,16 +73,7 @@ async def ask(question: Question) -> RunReport:
             conversation = await app.history.latest(me.user) if app.history is not None else None
             if conversation is None:
                 raise NotFoundError("there is no conversation to go on with")
-        run = Run(
-            id=new_uuid(),
-            principal=me,
-            correlation_id=new_correlation_id(),
-            conversation_id=conversation,
-            autonomous=question.autonomous,
-            read_only=question.read_only,
-            plan=question.plan,
-            max_cost_usd=question.max_cost_usd,
-        )
+        run = run_of(question, me, conversation)
         for notice in app.notices:
             render.talk(notice, "dim")
         return await loop.run(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run
 from akili_cli.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from akili_cli.core.execution.pipeline import Pipeline
+    from akili_cli.domain.calls import Principal, StepResult
 
 LIMITS = "only changes of files are kept: what shell_exec, web_fetch and other tools did cannot be undone"
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -49,14 +55,21 @@ async def _list(as_json: bool) -> None:
     render.talk(LIMITS, "dim")
 
 
+async def restore(pipeline: Pipeline, arguments: Mapping[str, object], me: Principal, reason: str) -> StepResult:
+    """Put a call of ``file_restore`` through the pipeline, as a run of its own."""
+    from akili_cli.domain.calls import Run, ToolCall
+    from akili_cli.domain.ids import new_correlation_id, new_uuid
+
+    run_ = Run(id=new_uuid(), principal=me, correlation_id=new_correlation_id())
+    return await pipeline.run(ToolCall(new_uuid(), "file_restore", arguments), run_, reason=reason)
+
+
 async def _undo(entry_id: str | None, as_json: bool) -> int:
     from akili_cli.bootstrap.app import open_journal
     from akili_cli.cli.opening import opened_app, principal
     from akili_cli.core.agent.report import EXIT_CODES, step_dict
     from akili_cli.core.audit.reader import AuditReader
-    from akili_cli.domain.calls import Run, ToolCall
     from akili_cli.domain.errors import ConflictError, NotFoundError
-    from akili_cli.domain.ids import new_correlation_id, new_uuid
 
     asker = None
     if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() and not as_json:
@@ -81,9 +94,7 @@ async def _undo(entry_id: str | None, as_json: bool) -> int:
                 raise ConflictError(f"{what} ({entry_id}) left nothing to undo", hint=LIMITS) from None
         await journal.load(entry.id, me.user)
         arguments = {"entry": entry.id, "path": entry.path, "current": entry.after, "earlier": entry.before}
-        call = ToolCall(new_uuid(), "file_restore", arguments)
-        run_ = Run(id=new_uuid(), principal=me, correlation_id=new_correlation_id())
-        step = await app_.pipeline.run(call, run_, reason=f"{me.user} asked to undo entry {entry.id}")
+        step = await restore(app_.pipeline, arguments, me, f"{me.user} asked to undo entry {entry.id}")
     if as_json:
         render.out_json({"entry": entry.id, "path": entry.path, "output": step.text, **step_dict(step)})
     elif step.status == "ok":

@@ -46,6 +46,11 @@ class Player:
         self._runbook = runbook
         self._inputs = dict(inputs)
 
+    @property
+    def skill(self) -> str:
+        """The runbook's slug, which rules on skills look at."""
+        return self._runbook.slug
+
     def next(
         self, messages: Sequence[Message], tools: frozenset[str] | None = None
     ) -> tuple[ToolUseBlock, ...] | FinalReport:

@@ -31,6 +31,10 @@ class Standing:
 
     report: FinalReport
 
+    @property
+    def skill(self) -> None:
+        """Nothing is played."""
+
     def next(self, _messages: Sequence[Message], _tools: frozenset[str] | None = None) -> FinalReport:
         """Give the report."""
         return self.report

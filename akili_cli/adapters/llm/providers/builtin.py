@@ -33,7 +33,11 @@ class Report(Protocol):
 
 
 class RunbookPlayer(Protocol):
-    """Something that knows the next tool calls from the conversation alone."""
+    """Something that knows the next tool calls from the conversation alone; ``skill`` names what it plays."""
+
+    @property
+    def skill(self) -> str | None:
+        """The runbook that rules on skills look at; None when nothing is played."""
 
     def next(
         self, messages: Sequence[Message], tools: frozenset[str] | None = None
@@ -63,7 +67,7 @@ class BuiltinModel:
         player = await self._player_factory(request.messages)
         answer = player.next(request.messages, frozenset(tool.name for tool in request.tools))
         if isinstance(answer, tuple):
-            yield _completion(Message("assistant", answer))
+            yield _completion(Message("assistant", answer), skill=player.skill)
             return
         for line in answer.text.splitlines(keepends=True):
             yield TextDelta(line)
@@ -73,7 +77,9 @@ class BuiltinModel:
         """Release nothing."""
 
 
-def _completion(message: Message, report: Mapping[str, object] | None = None) -> Completion:
+def _completion(
+    message: Message, report: Mapping[str, object] | None = None, *, skill: str | None = None
+) -> Completion:
     return Completion(
         message=message,
         usage=Usage(),
@@ -82,4 +88,5 @@ def _completion(message: Message, report: Mapping[str, object] | None = None) ->
         model=MODEL,
         cost_usd=0.0,
         report=report,
+        skill=skill,
     )
