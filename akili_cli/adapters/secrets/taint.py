@@ -19,7 +19,7 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_WORDS = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _TELLING = _set(
     "KEY KEYS APIKEY TOKEN TOKENS SECRET SECRETS PASSWORD PASSWORDS PASSWD PASS PASSPHRASE PWD CREDENTIAL "
     "CREDENTIALS CREDS DSN AUTH AUTHORIZATION COOKIE COOKIES JWT PAT BEARER SIGNATURE SALT WEBHOOK"

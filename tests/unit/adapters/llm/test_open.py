@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 import pytest
 
 from akili_cli.adapters.llm.fallback import FallbackModel
-from akili_cli.adapters.llm.keys import read_reference
 from akili_cli.adapters.llm.open import OpenedModels, open_models
 from akili_cli.adapters.llm.providers.litellm import LiteLLM
 from akili_cli.adapters.llm.providers.openai_compatible import OpenAICompatible
 from akili_cli.adapters.llm.settings import ProvidersSettings
+from akili_cli.adapters.secrets.chain import SecretChain
+from akili_cli.adapters.secrets.settings import SecretsSettings
 from akili_cli.domain.errors import ConfigError
 from akili_cli.domain.messages import Usage
 from tests.fakes.chat import QuickClock, ask, listen
@@ -30,11 +30,17 @@ def opened(
     secrets: dict[str, str] | None = None,
 ) -> OpenedModels:
     found = {} if secrets is None else secrets
+    chain = SecretChain(
+        SecretsSettings.model_validate({}),
+        env=env or {},
+        directory=Path("/nonexistent"),
+        register=lambda value, name: found.update({value: name}),
+    )
     return open_models(
         ProvidersSettings.model_validate(settings or {}),
         env=env or {},
         builtin=BUILTIN,
-        resolve=functools.partial(read_reference, env=env or {}),
+        resolve=chain.resolve,
         register_secret=lambda value, name: found.update({value: name}),
         clock=QuickClock(),
     )
