@@ -98,14 +98,14 @@ def check_arguments(subcommand: str, args: list[str], *, top: str, cwd: str) -> 
     if len(args) > MAX_ARGUMENTS:
         raise InvalidArgumentsError(f"more than {MAX_ARGUMENTS} git arguments")
     for arg in args:
-        _check_text(arg)
+        check_text(arg)
     out: list[str] = []
     waiting = list(args)
     while waiting:
         arg = waiting.pop(0)
         if arg == "--" and subcommand != "branch":
             for path in waiting:
-                _check_path(path, top, cwd)
+                check_path(path, top, cwd)
             return (*out, "--", *waiting)
         if arg.startswith("-"):
             out.append(_option(subcommand, arg, waiting))
@@ -115,12 +115,13 @@ def check_arguments(subcommand: str, args: list[str], *, top: str, cwd: str) -> 
     return tuple(out)
 
 
-def _read_table(text: str) -> dict[str, str]:
+def read_table(text: str) -> dict[str, str]:
+    """Read an option table: name to how it takes its value."""
     pairs = (re.fullmatch(r"(-[^=\[]+)(=|\[=\])?", word) for word in text.split())
     return {pair[1]: pair[2] or "" for pair in pairs if pair}
 
 
-_OPTIONS = {name: _read_table(text) for name, text in _TABLES.items()}
+_OPTIONS = {name: read_table(text) for name, text in _TABLES.items()}
 
 
 def _option(subcommand: str, arg: str, waiting: list[str]) -> str:
@@ -199,10 +200,10 @@ def _check_positional(subcommand: str, arg: str, args: list[str], top: str, cwd:
             f"git {subcommand}: {arg!r} is not a revision", hint="write refs/heads/@name for such a branch"
         )
     if subcommand != "branch":
-        _check_path(arg, top, cwd)
+        check_path(arg, top, cwd)
 
 
-def _check_path(arg: str, top: str, cwd: str) -> None:
+def check_path(arg: str, top: str, cwd: str) -> None:
     """Refuse a path outside the work tree, where ``git diff`` would read any file."""
     path = re.sub(r"^:(\([^)]*\)|[/!^]*:?)", "", arg)
     for text in (arg, path):
@@ -210,7 +211,8 @@ def _check_path(arg: str, top: str, cwd: str) -> None:
             raise InvalidArgumentsError(f"{arg!r} lies outside the repository {top!r}")
 
 
-def _check_text(arg: str) -> None:
+def check_text(arg: str) -> None:
+    """Refuse what no program can be given, and what is too long."""
     try:
         size = len(arg.encode())
     except UnicodeEncodeError as error:

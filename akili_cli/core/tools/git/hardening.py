@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from akili_cli.core.tools.git.repository import Repository
 
 NOWHERE = "/dev/null"
+_NO_MORE: Mapping[str, str] = {}
 
 _FIRST = (
     ("core.hooksPath", NOWHERE),
@@ -50,22 +53,32 @@ _FLAGS = {
 
 def hardened_argv(subcommand: str, args: tuple[str, ...]) -> tuple[str, ...]:
     """Give the whole command line; ``args`` have passed ``check_arguments``, which allows none to undo it."""
-    first = [token for key, value in _FIRST for token in ("-c", f"{key}={value}")]
     flags = _FLAGS[subcommand]
     if subcommand == "branch" and "--show-current" not in args:
         flags = ("--list",)
-    return ("git", "--no-pager", "--no-optional-locks", *first, subcommand, *flags, *args)
+    return (*start_of_argv(), subcommand, *flags, *args)
 
 
-def hardened_env(repository: Repository) -> dict[str, str]:
+def start_of_argv() -> tuple[str, ...]:
+    """Give the command line up to the subcommand."""
+    first = (token for key, value in _FIRST for token in ("-c", f"{key}={value}"))
+    return ("git", "--no-pager", "--no-optional-locks", *first)
+
+
+def hardened_env(
+    repository: Repository, *, forced: Mapping[str, str] = _NO_MORE, silenced: Iterable[str] = ()
+) -> dict[str, str]:
     """Give git's environment: the repository named outright, so that git looks for none itself.
+
+    ``forced`` settings come on top of those forced here, ``silenced`` keys on top of the repository's own.
 
     Settings travel as ``GIT_CONFIG_COUNT``, which wins over every config file, takes any key and is
     inherited by what git itself starts.
     """
-    forced = {key.lower() for key, _ in (*_FIRST, *_FORCED)}
-    settings = [(key, "") for key in repository.silenced if key not in forced]
-    settings += [*_FORCED, ("safe.directory", repository.top)]
+    values = {key.lower(): value for key, value in (*_FORCED, *forced.items())}
+    taken = {*values, *(key.lower() for key, _ in _FIRST)}
+    settings = [(key, "") for key in dict.fromkeys((*repository.silenced, *silenced)) if key not in taken]
+    settings += [*values.items(), ("safe.directory", repository.top)]
     env = {
         "GIT_DIR": repository.git_dir,
         "GIT_COMMON_DIR": repository.common_dir,

@@ -25,7 +25,7 @@ class Repository:
 
     ``reads`` is everything git opens for it: shared, linked, borrowed and included places too.
     ``silenced`` are the keys its config sets that are not known to be harmless; ``filters`` says that
-    content filters are among them.
+    content filters are among them. ``kept`` are the keys it sets that are left alone.
     """
 
     top: str
@@ -33,6 +33,7 @@ class Repository:
     common_dir: str
     reads: tuple[str, ...]
     silenced: tuple[str, ...]
+    kept: frozenset[str] = frozenset()
 
     @property
     def filters(self) -> bool:
@@ -53,11 +54,11 @@ def find_repository(path: str) -> Repository:
         raise InvalidArgumentsError(f"{top}/.git does not lead to a git repository")
     if is_within(path, git_dir) or is_within(path, common_dir):
         raise InvalidArgumentsError(f"repo_path {path!r} lies inside a git directory", hint="give the work tree")
-    files, silenced = _config(git_dir, common_dir)
+    files, silenced, kept = _config(git_dir, common_dir)
     reads = [top, git_dir, common_dir, *files, *_alternates(common_dir)]
     for directory in dict.fromkeys((git_dir, common_dir)):
         reads += _links(directory)
-    return Repository(top, git_dir, common_dir, _outermost(reads), silenced)
+    return Repository(top, git_dir, common_dir, _outermost(reads), silenced, kept)
 
 
 def _locate(path: str) -> tuple[str, str]:
@@ -79,14 +80,14 @@ def _locate(path: str) -> tuple[str, str]:
 
 
 def _from_file(file: str, top: str) -> str:
-    text = _read(file) or ""
+    text = read_text(file) or ""
     if not text.startswith("gitdir: "):
         raise InvalidArgumentsError(f"{top}/.git is a file that git does not understand")
     return _join(top, text.removeprefix("gitdir: ").rstrip("\r\n"))
 
 
 def _pointed(directory: str, name: str) -> str | None:
-    text = _read(posixpath.join(directory, name))
+    text = read_text(posixpath.join(directory, name))
     return None if text is None else _join(directory, text.rstrip("\r\n"))
 
 
@@ -98,11 +99,12 @@ def _is_git_dir(git_dir: str, common_dir: str) -> bool:
     )
 
 
-def _config(git_dir: str, common_dir: str) -> tuple[list[str], tuple[str, ...]]:
+def _config(git_dir: str, common_dir: str) -> tuple[list[str], tuple[str, ...], frozenset[str]]:
     """Read the config and all it includes, conditions taken as met: a key named twice does no harm."""
     waiting = [posixpath.join(common_dir, "config"), posixpath.join(git_dir, "config.worktree")]
     seen: list[str] = []
     silenced: dict[str, None] = {}
+    kept: set[str] = set()
     while waiting:
         file = waiting.pop(0)
         real = _utf8(os.path.realpath(file))
@@ -111,14 +113,15 @@ def _config(git_dir: str, common_dir: str) -> tuple[list[str], tuple[str, ...]]:
         if len(seen) == _MAX_INCLUDES:
             raise InvalidArgumentsError(f"the repository's config includes more than {_MAX_INCLUDES} files")
         seen.append(real)
-        for setting in parse(_read(real) or ""):
+        for setting in parse(read_text(real) or ""):
             if is_kept(setting.key):
+                kept.add(setting.key)
                 continue
             if not _is_include(setting.key):
                 silenced[setting.key] = None
             elif setting.value:
                 waiting.append(_included(posixpath.dirname(file), setting.value))
-    return seen, tuple(silenced)
+    return seen, tuple(silenced), frozenset(kept)
 
 
 def _is_include(key: str) -> bool:
@@ -147,7 +150,7 @@ def _alternates(common_dir: str) -> list[str]:
         if len(seen) == _MAX_ALTERNATES:
             raise InvalidArgumentsError(f"the repository borrows from more than {_MAX_ALTERNATES} places")
         seen.append(_utf8(objects))
-        for line in (_read(posixpath.join(objects, "info", "alternates")) or "").splitlines():
+        for line in (read_text(posixpath.join(objects, "info", "alternates")) or "").splitlines():
             if line.startswith('"'):
                 raise InvalidArgumentsError("the repository's alternates are quoted; that is not supported")
             if line and not line.startswith("#"):
@@ -192,7 +195,7 @@ def _utf8(path: str) -> str:
     return path
 
 
-def _read(path: str) -> str | None:
+def read_text(path: str) -> str | None:
     """Read a small text of the repository; None when it is missing or no readable file."""
     try:
         fd = open_beneath("/", os.path.realpath(path), os.O_RDONLY)
