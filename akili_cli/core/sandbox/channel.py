@@ -20,13 +20,21 @@ def pair() -> tuple[Socket, Socket]:
     return _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
 
 
+def messages() -> tuple[Socket, Socket]:
+    """Make two connected sockets that keep messages apart."""
+    return _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+
+
 def adopt(descriptor: int) -> Socket:
     """Give the socket behind a descriptor; it is closed with the socket."""
     return Socket(fileno=descriptor)
 
 
 def send(sock: Socket, data: bytes, descriptors: Sequence[int]) -> None:
-    """Send some bytes with descriptors, in one message. Raises ``OSError``."""
+    """Send some bytes with descriptors, if any, in one message. Raises ``OSError``."""
+    if not descriptors:
+        sock.send(data)
+        return
     rights = struct.pack(f"{len(descriptors)}i", *descriptors)
     sock.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
 

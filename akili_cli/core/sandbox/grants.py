@@ -7,8 +7,8 @@ What is wider than the permit declares, because the kernel cannot say it more na
 - A path to be deleted gives its parent directory the right to remove files, or directories, below it.
 - Where mounts are made read-only, the directory of a permitted change stays a writable mount: mode, owner and
   time of what the command's uid owns in there can change.
-- ``unix:`` hosts allow every Unix socket that the command's uid may connect to; ``host:port`` allows the port
-  on every host, and UDP. The ``network`` layer does not count as active then.
+- ``unix:`` hosts allow every Unix socket that the command's uid may connect to. The ``network`` layer does not
+  count as active then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from akili_cli.core.sandbox import landlock, seccomp
+from akili_cli.core.sandbox import landlock, proxy, seccomp
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import SandboxError
 
@@ -41,7 +41,6 @@ _CLEAR = landlock.REMOVE_FILE | landlock.REMOVE_DIR | landlock.READ_DIR
 _OTHER_PROCESS = re.compile(r"/proc/\d+(/|$)")
 _OWN_PROCESS = re.compile(r"/proc/(self|thread-self|net|mounts)(/|$)")
 _NETWORK_STATE = re.compile(r"/proc/((\d+|self|thread-self)/)?net(/|$)")
-_DNS_PORT = 53
 _MAX_SIBLINGS = 20_000
 
 
@@ -56,16 +55,20 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Socket families a command may open, TCP ports it may connect to, and whether it shares the host's network."""
+    """Socket families a command may open, TCP ports it may connect to, and which network they are in.
+
+    ``shared`` means the machine's own, ``hosts`` one whose only way out is a proxy to these hosts.
+    """
 
     families: tuple[int, ...] = ()
     ports: tuple[int, ...] = ()
     shared: bool = False
+    hosts: tuple[str, ...] = ()
 
     @property
     def reaches_out(self) -> bool:
-        """Whether a socket can reach something outside the sandbox."""
-        return bool(set(self.families) - {seccomp.AF_NETLINK})
+        """Whether a socket can reach something outside that the permit does not name."""
+        return seccomp.AF_UNIX in self.families
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Grants:
     """What one command gets.
 
     ``writable`` directories stay writable mounts; ``covered`` protected paths are hidden by mounts.
+    The base rules of ``base_rules`` belong to them where ``base`` is true; else all are among the rules.
     ``host_proc`` shows the machine's own processes. ``beyond_base`` is true when a path outside the system's
     own and the kernel's file systems is granted.
     """
@@ -81,6 +85,7 @@ class Grants:
     writable: tuple[str, ...]
     covered: tuple[str, ...]
     network: Network
+    base: bool
     host_proc: bool
     beyond_base: bool
 
@@ -106,7 +111,8 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
             hint="a tool that sets a working directory declares it in its effects",
         )
     host_proc = any(within("/proc", path) or _OTHER_PROCESS.match(path) for path in effects.reads)
-    rules = [*_expanded(_base(), guarded), Rule(scratch, landlock.CHANGE)]
+    base = not any(within(root, rule.path) or within(rule.path, root) for rule in base_rules() for root in guarded)
+    rules = [*(() if base else _expanded(base_rules(), guarded)), Rule(scratch, landlock.CHANGE)]
     rules += [] if host_proc else [Rule("/proc", landlock.READ)]
     for path in (path for path in effects.reads if not _OWN_PROCESS.match(path)):
         rules += _read_rules(path, guarded, mounts=mounts)
@@ -130,6 +136,7 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
         writable=tuple(dict.fromkeys(path for path in writable if _mountable(path))),
         covered=tuple(path for path in guarded if _mode(path)),
         network=_network(effects),
+        base=base,
         host_proc=host_proc,
         beyond_base=any(not any(within(path, root) for root in (*_VIRTUAL, *_SYSTEM)) for path in declared),
     )
@@ -180,7 +187,8 @@ def _check(path: str, guarded: tuple[str, ...]) -> None:
 
 
 @functools.cache
-def _base() -> tuple[Rule, ...]:
+def base_rules() -> tuple[Rule, ...]:
+    """Give what every command may read: the system's programs, their configuration, harmless devices."""
     paths = [(path, landlock.READ_RUN) for path in _SYSTEM] + [(f"/etc/{name}", landlock.READ) for name in _ETC]
     return tuple(Rule(os.path.realpath(path), rights, plain=False) for path, rights in (*paths, *_DEVICES))
 
@@ -227,18 +235,21 @@ def _opened(rule: Rule, declared: str, guarded: tuple[str, ...], *, mounts: bool
 
 
 def _network(effects: Effects) -> Network:
-    families: set[int] = set()
-    ports: set[int] = set()
-    for host in effects.hosts:
-        if host.startswith("unix:"):
-            families.add(seccomp.AF_UNIX)
-            continue
+    hosts = tuple(host for host in effects.hosts if not host.startswith("unix:"))
+    families = {seccomp.AF_UNIX} if len(hosts) < len(effects.hosts) else set()
+    for host in hosts:
         port = host.rpartition(":")[2]
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise SandboxError(f"the permit names the host {host!r}, which has no port")
-        families |= {seccomp.AF_INET, seccomp.AF_INET6}
-        ports |= {int(port), _DNS_PORT}
     observes = any(within("/proc/net", path) or _NETWORK_STATE.match(path) for path in effects.reads)
+    if observes and hosts:
+        raise SandboxError(
+            "one command cannot look at this machine's network and reach hosts: those are reached from a network of "
+            "its own",
+            hint="make two calls of it",
+        )
     if observes or any(within("/sys", path) for path in effects.reads):
         families.add(seccomp.AF_NETLINK)
-    return Network(tuple(sorted(families)), tuple(sorted(ports)), shared=observes or bool(ports))
+    if hosts:
+        families |= {seccomp.AF_INET, seccomp.AF_INET6}
+    return Network(tuple(sorted(families)), (proxy.PORT,) if hosts else (), shared=observes, hosts=hosts)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _IGNORED_BY_PYTHON = (13, 25)  # SIGPIPE and SIGXFSZ: commands expect the defaults
 _SIGINT, _SIGKILL = 2, 9
+_MAX_HEADER = 4096
+_PROXY_PORT = 3128
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
 
 
@@ -29,19 +31,18 @@ class LayerError(Exception):
     """A step failed; the text names it."""
 
 
-def wait(leash: channel.Socket, outside: int, layers: list[bytes], failed: Request) -> NoReturn:
-    """Prepare what no permit changes, wait for a command, and run it.
+def wait(shared: channel.Socket, leash: channel.Socket, zygote: int, setup: Request, failed: Request) -> NoReturn:
+    """Prepare what no permit changes, take one command from ``shared``, and run it.
 
-    ``outside`` is a pidfd of the keeper; ``failed`` names the preparations that did not work, with the reason.
+    ``zygote`` is a pidfd; ``failed`` names the preparations that did not work, with the reason.
     """
-    if b"ipc_namespace" in layers:
-        try:
-            kernel.unshare(namespaces.NEWIPC | namespaces.NEWUTS)
-        except OSError as error:
-            failed["ipc_namespace"] = [str(error).encode()]
-    _, streams = channel.receive(leash, 1, 4)
-    if len(streams) != 4:
+    kernel.default_signal(_SIGINT)
+    base = _prepare(setup, failed)
+    header, streams = channel.receive(shared, _MAX_HEADER, 4)
+    if len(streams) != 4:  # akili went away
         os._exit(0)
+    channel.send(leash, header, streams[:1])
+    shared.close()
     for standard, descriptor in enumerate(streams[1:]):
         os.dup2(descriptor, standard)
         os.close(descriptor)
@@ -49,37 +50,79 @@ def wait(leash: channel.Socket, outside: int, layers: list[bytes], failed: Reque
         request = wire.read(streams[0])
     except (ValueError, OSError):  # akili went away
         os._exit(0)
-    os.close(streams[0])
-    run(request, leash.fileno(), outside, failed)
+    run(request, leash.fileno(), streams[0], zygote, failed, base)
 
 
-def run(request: Request, report: int, outside: int, failed: Request) -> NoReturn:
+def run(request: Request, report: int, control: int, zygote: int, failed: Request, base: int | None) -> NoReturn:
     """Confine this process, run the command, write the outcome to ``report`` and exit.
 
-    If the keeper has gone, nothing starts. With the field ``probe`` every step is tried, failures are collected,
+    Right before anything of the command runs, an empty message goes to akili over ``control``, and with it the
+    socket that its proxy shall listen on, if the command has one.
+
+    If the zygote has gone, nothing starts. With the field ``probe`` every step is tried, failures are collected,
     and nothing is started.
     """
     probing = "probe" in request
     try:
         if not probing:
             _refuse_missing(request, failed)
-        for name, step in _steps(request):
+        listeners: list[channel.Socket] = []
+        for name, step in _steps(request, base, listeners):
             try:
                 step()
             except (OSError, ValueError) as error:
                 if not probing:
                     raise LayerError(f"{name}: {error}") from error
                 failed[name] = [str(error).encode()]
-        poll = select.poll()
-        poll.register(outside, select.POLLIN)
-        if poll.poll(0):
-            os._exit(125)
         if probing:
             _finish(report, failed | {"probe": []})
+        if is_over(zygote):
+            os._exit(125)
+        talk = channel.adopt(control)
+        channel.send(talk, bytes(wire.LENGTH), [listener.fileno() for listener in listeners])
+        for open_ in (talk, *listeners):
+            open_.close()
         code = _command(request)
-        _finish(report, {"exit": [str(code).encode()]})
+        _finish(report, {"exit": [str(code).encode()]} | ({"alone": []} if _is_alone() else {}))
     except LayerError as error:
         _finish(report, {"error": [str(error).encode()]}, 125)
+
+
+def is_over(process: int) -> bool:
+    """Tell whether the process behind a pidfd has ended."""
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _prepare(setup: Request, failed: Request) -> int | None:
+    """Do what takes time and depends on no permit; give a Landlock ruleset of what every command may read."""
+    layers = setup["layers"]
+    if b"ipc_namespace" in layers:
+        try:
+            kernel.unshare(namespaces.NEWIPC | namespaces.NEWUTS)
+        except OSError as error:
+            failed["ipc_namespace"] = [str(error).encode()]
+    if b"landlock" not in layers:
+        return None
+    try:
+        rules = zip(setup["base_paths"], setup["base_rights"], strict=True)
+        return landlock.fill(landlock.create(), [(path, int(rights), False) for path, rights in rules])
+    except OSError as error:
+        failed["landlock"] = [str(error).encode()]
+        return None
+
+
+def _is_alone() -> bool:
+    """Tell whether every other process of the namespace has ended; its first one inherits all of them."""
+    if os.getpid() != 1:
+        return False
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            continue
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _refuse_missing(request: Request, failed: Request) -> None:
@@ -95,7 +138,9 @@ def _finish(report: int, outcome: Request, code: int = 0) -> NoReturn:
         os._exit(code)
 
 
-def _steps(request: Request) -> list[tuple[str, Callable[[], None]]]:
+def _steps(
+    request: Request, base: int | None = None, listeners: list[channel.Socket] | None = None
+) -> list[tuple[str, Callable[[], object]]]:
     """List the layers in the only order that works: mounts, files to refer to, identity, filters."""
     wanted = request["layers"]
     rulesets: list[int] = []
@@ -108,8 +153,9 @@ def _steps(request: Request) -> list[tuple[str, Callable[[], None]]]:
             (path, int(rights), plain == b"plain")
             for path, rights, plain in zip(request["rule_paths"], request["rule_rights"], flags, strict=True)
         ]
-        ports = None if b"any_port" in wanted else [int(port) for port in request["ports"]]
-        rulesets.append(landlock.build(rules, ports=ports))
+        ports = [int(port) for port in request["ports"]]
+        ruleset = base if base is not None and "base" in request else landlock.create()
+        rulesets.append(landlock.fill(ruleset, rules, ports=ports))
 
     def identity() -> None:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, _SIGKILL)  # here: a change of uid would clear it
@@ -131,12 +177,12 @@ def _steps(request: Request) -> list[tuple[str, Callable[[], None]]]:
         if not privileges.holds(privileges.CAP_DAC_READ_SEARCH):
             raise OSError(errno.EPERM, "akili does not hold CAP_DAC_READ_SEARCH")
 
-    steps: list[tuple[str, Callable[[], None]]] = [
+    steps: list[tuple[str, Callable[[], object]]] = [
         ("limits", _first_to_go),
         ("read_search", read_search),
         ("mount_namespace", mounts),
         ("proc", private_proc),
-        ("net_namespace", lambda: kernel.unshare(namespaces.NEWNET)),
+        ("proxy", lambda: [] if listeners is None else listeners.append(namespaces.own_network(_PROXY_PORT))),
         ("landlock", landlock_rules),
         ("cwd", lambda: os.chdir(request["cwd"][0])),
         ("nobody", privileges.become_nobody),
@@ -152,8 +198,7 @@ def _steps(request: Request) -> list[tuple[str, Callable[[], None]]]:
 
 
 def _first_to_go() -> None:
-    """Let the kernel pick this tree first when memory runs out; also take SIGINT from inside calmly."""
-    kernel.default_signal(_SIGINT)
+    """Let the kernel pick this tree first when memory runs out."""
     descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
     os.write(descriptor, b"1000")
     os.close(descriptor)

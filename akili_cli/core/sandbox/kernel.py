@@ -8,17 +8,25 @@ import os
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long
 
+_PYTHON = ctypes.pythonapi
+_HELD = ctypes.PyDLL(None, use_errno=True)  # keeps the interpreter's lock, which a fork must
+_HELD.syscall.restype = ctypes.c_long
+
 MACHINE = os.uname().machine
 X86_64 = MACHINE == "x86_64"
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
+PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 
+_CLONE = 56 if X86_64 else 220
+_SIGCHLD = 17
+_MAX_DESCRIPTOR = 1 << 20
 _OPENAT2 = 437
 _O_PATH = 0o10000000
 _O_CLOEXEC = 0o2000000
@@ -39,10 +47,25 @@ def syscall(number: int, *args: int | bytes | None, what: str) -> int:
     return _checked(_LIBC.syscall(ctypes.c_long(number), *words), what)
 
 
-def prctl(option: int, *args: int) -> None:
-    """Change a property of the calling process."""
+def prctl(option: int, *args: int) -> int:
+    """Change or read a property of the calling process."""
     words = [ctypes.c_ulong(arg) for arg in (*args, 0, 0, 0, 0)[:4]]
-    _checked(_LIBC.prctl(option, *words), f"prctl {option}")
+    return _checked(_LIBC.prctl(option, *words), f"prctl {option}")
+
+
+def fork(namespaces: int = 0) -> int:
+    """Fork, the child being born in new namespaces, which ``os.fork`` cannot. Only for single-threaded processes."""
+    _PYTHON.PyOS_BeforeFork()
+    try:
+        process = _checked(_HELD.syscall(*map(ctypes.c_long, (_CLONE, namespaces | _SIGCHLD, 0, 0, 0, 0))), "clone")
+    except OSError:
+        _PYTHON.PyOS_AfterFork_Parent()
+        raise
+    if process:
+        _PYTHON.PyOS_AfterFork_Parent()
+    else:
+        _PYTHON.PyOS_AfterFork_Child()
+    return process
 
 
 def unshare(flags: int) -> None:
@@ -69,14 +92,18 @@ def open_followed(path: bytes) -> int:
     return os.open(path, _O_PATH | _O_CLOEXEC)
 
 
+def close_all_but(kept: tuple[int, ...]) -> None:
+    """Close every descriptor but the kept ones."""
+    below = -1
+    for descriptor in (*sorted(kept), _MAX_DESCRIPTOR):
+        if descriptor > below + 1:  # an empty range from 0 would mean all of them
+            os.closerange(below + 1, descriptor)
+        below = descriptor
+
+
 def default_signal(number: int) -> None:
     """Give a signal its default action; the signal module would cost the zygote 4 ms at start."""
     _LIBC.signal(number, None)
-
-
-def ignore_signal(number: int) -> None:
-    """Ignore a signal."""
-    _LIBC.signal(number, ctypes.c_void_p(1))
 
 
 def send_signal(process: int, number: int) -> None:

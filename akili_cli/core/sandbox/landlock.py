@@ -50,22 +50,24 @@ def handled(version: int) -> tuple[int, int, int]:
     return files, (_TCP_BIND | _TCP_CONNECT if version >= 4 else 0), (_SCOPE_ALL if version >= 6 else 0)
 
 
-def build(rules: Iterable[tuple[bytes, int, bool]], *, ports: Iterable[int] | None = ()) -> int:
-    """Make a ruleset and give its descriptor; nothing is restricted yet.
-
-    Each rule is path, rights, and whether the path must be free of symlinks (a permitted path was resolved
-    when it was ruled on: a symlink there now means it was swapped). Missing paths grant nothing. ``ports`` may
-    be connected to by TCP; None leaves TCP alone. Raises ``OSError``.
-    """
+def create() -> int:
+    """Make a ruleset without rules and give its descriptor; nothing is restricted yet. Raises ``OSError``."""
     version = abi()
     if version < 1:
         raise OSError(errno.EOPNOTSUPP, "the kernel has no Landlock")
-    files, tcp, scope = handled(version)
-    if ports is None:
-        tcp = 0
     size = 24 if version >= 6 else 16 if version >= 4 else 8
-    attributes = struct.pack("<QQQ", files, tcp, scope)[:size]
-    ruleset = kernel.syscall(_CREATE, attributes, size, 0, what="landlock_create_ruleset")
+    attributes = struct.pack("<QQQ", *handled(version))[:size]
+    return kernel.syscall(_CREATE, attributes, size, 0, what="landlock_create_ruleset")
+
+
+def fill(ruleset: int, rules: Iterable[tuple[bytes, int, bool]], *, ports: Iterable[int] = ()) -> int:
+    """Add rules to a ruleset and give it back.
+
+    Each rule is path, rights, and whether the path must be free of symlinks (a permitted path was resolved
+    when it was ruled on: a symlink there now means it was swapped). Missing paths grant nothing. ``ports`` may
+    be connected to by TCP. Raises ``OSError``.
+    """
+    files, tcp, _ = handled(abi())
     for path, rights, plain in rules:
         try:
             descriptor = kernel.open_plain(path) if plain else kernel.open_followed(path)
@@ -80,7 +82,7 @@ def build(rules: Iterable[tuple[bytes, int, bool]], *, ports: Iterable[int] | No
             rule = struct.pack("<Qi", allowed, descriptor)
             kernel.syscall(_ADD, ruleset, _RULE_PATH, rule, 0, what="landlock_add_rule")
         os.close(descriptor)
-    for port in ports or () if tcp else ():
+    for port in ports if tcp else ():
         rule = struct.pack("<QQ", _TCP_CONNECT, port)
         kernel.syscall(_ADD, ruleset, _RULE_PORT, rule, 0, what="landlock_add_rule")
     return ruleset

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import _socket  # as in channel
+import fcntl
 import os
 import stat
+import struct
 
 from akili_cli.core.sandbox import kernel
 
@@ -18,13 +21,22 @@ _RDONLY, _NOSUID, _NODEV, _NOEXEC = 1, 2, 4, 8
 _REMOUNT, _BIND, _REC, _PRIVATE = 32, 4096, 16384, 1 << 18
 _MOUNT_SETATTR = 442
 _AT_RECURSIVE = 0x8000
+_SET_FLAGS, _UP_RUNNING = 0x8914, 0x41
+_BACKLOG = 128
 
 
-def own_user_namespace(own_proc: int) -> None:
+def own_user_namespace(own_proc: int | None = None) -> None:
     """Enter a user namespace that maps only this uid and gid, to themselves. Raises ``OSError``.
 
-    ``own_proc`` is a descriptor of /proc/self from before any mount was made read-only.
+    ``own_proc`` is a descriptor of /proc/self from before any mount was made read-only, if one was.
     """
+    if own_proc is None:
+        opened = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            own_user_namespace(opened)
+        finally:
+            os.close(opened)
+        return
     uid, gid = os.geteuid(), os.getegid()  # afterwards both read as 65534
     kernel.unshare(NEWUSER)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
@@ -75,6 +87,18 @@ def _cover(path: bytes, ways: list[bytes]) -> None:
     for way in ways:
         os.makedirs(way, mode=0o755, exist_ok=True)  # noqa: PTH103 - pathlib would cost 5 ms at start
     _set_attributes(path, add=_RDONLY)
+
+
+def own_network(port: int) -> _socket.socket:
+    """Enter a network with nothing but loopback, and listen on a port of it. Raises ``OSError``."""
+    kernel.unshare(NEWNET)
+    opener = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    fcntl.ioctl(opener.fileno(), _SET_FLAGS, struct.pack("16sH14x", b"lo", _UP_RUNNING))
+    opener.close()
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(_BACKLOG)
+    return listener
 
 
 def private_proc() -> None:

@@ -9,7 +9,7 @@ from akili_cli.core.sandbox import kernel, landlock
 from akili_cli.core.sandbox.base import Layer
 
 LAYERS = ("files", "network", "processes", "syscalls", "limits", "identity")
-_USERNS_FIX = (
+USERNS_FIX = (
     "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces>0; "
     "in a container --security-opt seccomp=unconfined)"
 )
@@ -25,8 +25,17 @@ class Probe:
 
     def wanted(self) -> tuple[str, ...]:
         """List every step worth trying for this uid."""
-        own = ("nobody", "process_count", "read_search") if self.root else ("user_namespace",)
-        return (*own, "pid_namespace", "mount_namespace", "proc", "ipc_namespace", "net_namespace", *_FILTERS)
+        own = ("nobody", "read_search") if self.root else ("user_namespace",)
+        return (
+            *own,
+            "process_count",
+            "pid_namespace",
+            "mount_namespace",
+            "proc",
+            "ipc_namespace",
+            "net_namespace",
+            *_FILTERS,
+        )
 
     def works(self, step: str) -> bool:
         """Tell whether a step worked."""
@@ -55,7 +64,7 @@ class Probe:
     def _network(self) -> Layer:
         how = "no socket can be opened"
         if self.works("net_namespace"):
-            how += "; an empty network of its own"
+            how += "; an empty network of its own, with a filtering proxy where hosts are permitted"
         return self._one("seccomp", "network", how)
 
     def _processes(self) -> Layer:
@@ -63,7 +72,7 @@ class Probe:
         proc = "" if self.works("proc") else f"; no /proc inside ({self.failed.get('proc', '')})"
         if step in self.failed:
             detail = f"no PID namespace ({self.failed[step]}); leftovers are hunted down one by one"
-            return Layer("processes", active=False, detail=detail, fix=_USERNS_FIX)
+            return Layer("processes", active=False, detail=detail, fix=USERNS_FIX)
         return Layer("processes", active=True, detail=f"a PID namespace that ends with the command{proc}")
 
     def _identity(self) -> Layer:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # importing typing and collections.abc at run time costs mill
     from collections.abc import Mapping, Sequence
 
 MAX_BYTES = 16 * 1024 * 1024
-_WORD = 4
+_WORD = LENGTH = 4
 
 
 def _sized(data: bytes) -> bytes:

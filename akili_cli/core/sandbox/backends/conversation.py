@@ -13,6 +13,7 @@ from typing import TypeVar
 from akili_cli.core.sandbox import wire
 from akili_cli.core.sandbox.backends.spawn import Zygote
 from akili_cli.core.sandbox.output import HeadTail
+from akili_cli.core.sandbox.proxy import Proxy
 from akili_cli.domain.errors import SandboxError
 
 _PIECE = 1 << 16
@@ -20,7 +21,8 @@ _DRAIN_PIECES = 64  # more than any pipe holds
 _MAX_REPLY = 1 << 20
 _GRACE_S = 5.0
 _FULL_S = 0.002
-_FRAME = 4
+_FRAME = wire.LENGTH
+_STARTS = bytes(_FRAME)
 _HEADER = ("timeout_ms", "memory_bytes")
 Fields = Mapping[str, Sequence[bytes]]
 T = TypeVar("T")
@@ -28,9 +30,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was reported, and the command's output."""
+    """What was reported, whether anything of the command may have run, and its output."""
 
     fields: Fields
+    started: bool
     stdout: bytes
     stderr: bytes
     truncated: bool
@@ -108,12 +111,21 @@ async def surely(work: Coroutine[object, object, T]) -> T:
 
 
 async def converse(
-    zygote: Zygote, request: Fields, *, stdin: bytes, cap_bytes: int, timeout_s: float, owner: int | None
+    zygote: Zygote,
+    request: Fields,
+    *,
+    stdin: bytes,
+    cap_bytes: int,
+    timeout_s: float,
+    owner: int | None,
+    door: Proxy | None = None,
 ) -> Outcome:
     """Run one command and give its outcome; it and all it started are gone afterwards, also when cancelled.
 
     ``owner`` is the uid that the command runs as when it differs: the pipes are made its own, for programs that
-    open /dev/stdout by name. Raises ``SandboxError`` when the zygote does not start or nobody answers.
+    open /dev/stdout by name. ``door`` serves the command's network, if it has one.
+
+    Raises ``SandboxError`` when the zygote does not start or nobody answers.
     """
     message = wire.pack(request)
     with contextlib.ExitStack() as stack:
@@ -134,14 +146,16 @@ async def converse(
             pumps.append(_Input(feed, stdin))
         near.pop_all()
         try:
-            fields = await _exchange(zygote, ours, message, timeout_s)
+            fields, started = await _exchange(zygote, ours, message, timeout_s, door)
         finally:
             for output in outputs:
                 output.drain()
             for pump in pumps:
                 pump.close()
+            if door is not None:
+                await surely(door.close())
     kept = tuple(output.kept for output in outputs)
-    return Outcome(fields, kept[0].content(), kept[1].content(), any(stream.truncated for stream in kept))
+    return Outcome(fields, started, kept[0].content(), kept[1].content(), any(stream.truncated for stream in kept))
 
 
 def ask(zygote: Zygote, request: Fields) -> Fields:
@@ -210,10 +224,12 @@ def _source(
     return write, read
 
 
-async def _exchange(zygote: Zygote, control: socket.socket, message: bytes, timeout_s: float) -> Fields:
-    """Send the request and wait for the keeper's end; what is broken or missing gives no fields."""
+async def _exchange(
+    zygote: Zygote, control: socket.socket, message: bytes, timeout_s: float, door: Proxy | None
+) -> tuple[Fields, bool]:
+    """Send the request and wait until all of it has ended; what is broken or missing gives no fields."""
     control.setblocking(False)
-    talk = asyncio.ensure_future(_talk(control, message))
+    talk = asyncio.ensure_future(_talk(control, message, door))
     try:
         async with asyncio.timeout(timeout_s + _GRACE_S):
             return await asyncio.shield(talk)
@@ -223,20 +239,50 @@ async def _exchange(zygote: Zygote, control: socket.socket, message: bytes, time
         await surely(_hang_up(zygote, control, talk))
 
 
-async def _talk(control: socket.socket, message: bytes) -> Fields:
+async def _talk(control: socket.socket, message: bytes, door: Proxy | None) -> tuple[Fields, bool]:
+    """Send the request, then take the empty message that says it starts, and the outcome."""
     loop = asyncio.get_running_loop()
     reply = bytearray()
     try:
         await loop.sock_sendall(control, message)
-        while len(reply) < _MAX_REPLY and (data := await loop.sock_recv(control, _PIECE)):
+        while len(reply) < _MAX_REPLY:
+            await _readable(control)
+            data, descriptors, _, _ = socket.recv_fds(control, _PIECE, 1)
+            for descriptor in descriptors:
+                await _let_in(descriptor, door)
+            if not data:
+                break
             reply += data
-        return wire.unpack(bytes(reply[_FRAME:]))
-    except (ConnectionError, ValueError):
-        return {}
+    except ConnectionError:
+        pass
+    started = reply.startswith(_STARTS)
+    try:
+        return wire.unpack(bytes(reply[2 * _FRAME if started else _FRAME :])), started
+    except ValueError:
+        return {}, started
 
 
-async def _hang_up(zygote: Zygote, control: socket.socket, talk: asyncio.Task[Fields]) -> None:
-    """Tell the keeper to end everything, and see that it did."""
+async def _readable(control: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(control, lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(control)
+
+
+async def _let_in(descriptor: int, door: Proxy | None) -> None:
+    listener = socket.socket(fileno=descriptor)
+    listener.set_inheritable(False)
+    if door is None:
+        listener.close()
+    else:
+        await door.open(listener)
+
+
+async def _hang_up(zygote: Zygote, control: socket.socket, talk: asyncio.Task[tuple[Fields, bool]]) -> None:
+    """Have everything ended, and see that it did."""
     if talk.done():
         return
     with contextlib.suppress(OSError):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from akili_cli.core.sandbox import privileges
+from akili_cli.core.sandbox import privileges, proxy
 from akili_cli.core.sandbox.backends.conversation import Outcome, ask, converse, surely
 from akili_cli.core.sandbox.backends.spawn import Zygote
 from akili_cli.core.sandbox.base import ExecRequest, ExecResult, Layer
-from akili_cli.core.sandbox.grants import Grants, grants_for
-from akili_cli.core.sandbox.probe import LAYERS, Probe
+from akili_cli.core.sandbox.grants import Grants, base_rules, grants_for
+from akili_cli.core.sandbox.probe import LAYERS, USERNS_FIX, Probe
 from akili_cli.core.sandbox.scratch import Scratch, first_closed, sweep_stale
 from akili_cli.core.sandbox.settings import SandboxSettings
 from akili_cli.domain.clock import Clock
@@ -26,6 +27,7 @@ _ADDRESS_SPACE_BYTES = 4 << 30  # below that, runtimes that reserve much and use
 _OPEN_FILES = 1024
 _SUPERVISORS = 2
 _IDLE = 3
+_TRIES = 3
 _CPU_S_PER_CORE = 60
 _KILLED = -9
 _MAX_COMMAND_BYTES = 4 * _MIB
@@ -38,10 +40,17 @@ class ProcessSandbox:
     """
 
     def __init__(
-        self, settings: SandboxSettings, scratch_root: Path, clock: Clock, *, without: frozenset[str] = frozenset()
+        self,
+        settings: SandboxSettings,
+        scratch_root: Path,
+        clock: Clock,
+        *,
+        private_hosts: tuple[str, ...] = (),
+        without: frozenset[str] = frozenset(),
     ) -> None:
         """Sweep scratch directories of dead processes; nothing is probed yet.
 
+        ``private_hosts`` are the ``host:port`` pairs whose names may stand for private addresses.
         ``without`` names steps to do without, as on a machine that lacks them: for tests of what is then open.
         """
         self._settings = settings
@@ -50,7 +59,11 @@ class ProcessSandbox:
         self._probe: Probe | None = None
         self._owner = privileges.NOBODY if os.geteuid() == 0 else None
         self._without = without
-        self._zygote = Zygote([name for name in Probe(self._owner is not None).wanted() if name not in without], _IDLE)
+        self._private_hosts = private_hosts
+        steps = [name for name in Probe(self._owner is not None).wanted() if name not in without]
+        base = [(rule.path, rule.rights) for rule in base_rules()]
+        self._zygote = Zygote(steps, _IDLE, base)
+        self._observer = Zygote([name for name in steps if name != "net_namespace"], 1, base)
         self._running: set[asyncio.Task[object]] = set()
         sweep_stale(self._root)
 
@@ -87,7 +100,8 @@ class ProcessSandbox:
             task.cancel()
         if others:
             await asyncio.wait(others)
-        await asyncio.to_thread(self._zygote.close)
+        for zygote in (self._zygote, self._observer):
+            await asyncio.to_thread(zygote.close)
 
     async def _run(
         self, request: ExecRequest, permit: Permit, probe: Probe, scratch: Scratch, timeout_s: float
@@ -99,15 +113,24 @@ class ProcessSandbox:
         scratch.put(request.files)
         fields = self._fields(request, grants, probe, cwd=cwd, scratch=scratch, timeout_s=timeout_s)
         started = self._clock.monotonic()
-        outcome = await converse(
-            self._zygote,
-            fields,
-            stdin=request.stdin,
-            cap_bytes=self._settings.max_output_bytes,
-            timeout_s=timeout_s,
-            owner=self._owner,
-        )
-        return self._result(outcome, self._clock.monotonic() - started, active)
+        door = proxy.Proxy(grants.network.hosts, self._private_hosts) if grants.network.hosts else None
+        for _ in range(_TRIES):  # a zygote that died meanwhile is replaced, if nothing of the command had run
+            outcome = await converse(
+                self._observer if grants.network.shared else self._zygote,
+                fields,
+                stdin=request.stdin,
+                cap_bytes=self._settings.max_output_bytes,
+                timeout_s=timeout_s,
+                owner=self._owner,
+                door=door,
+            )
+            if outcome.started or outcome.fields:
+                break
+        result = self._result(outcome, self._clock.monotonic() - started, active)
+        if door is None or not door.refusals:
+            return result
+        notes = "".join(f"akili: refused: {refusal}\n" for refusal in door.refusals)
+        return dataclasses.replace(result, stderr=result.stderr + notes.encode())
 
     def _checked(self, request: ExecRequest) -> float:
         texts = (*request.argv, *request.env, *request.env.values(), request.cwd or "")
@@ -129,8 +152,13 @@ class ProcessSandbox:
                 f"akili runs as root and cannot give root up for a command: {missing['identity'].detail}",
                 hint=missing["identity"].fix,
             )
+        if grants.network.hosts and not probe.works("net_namespace"):
+            raise SandboxError(
+                f"hosts cannot be told apart without a network namespace: {probe.failed.get('net_namespace', '')}",
+                hint=USERNS_FIX,
+            )
         if grants.network.reaches_out:
-            detail = "the permit names hosts, and hosts are not filtered one by one yet"
+            detail = "the permit names local sockets, which the kernel cannot tell apart"
             missing["network"] = Layer("network", active=False, detail=detail)
         for name in self._settings.require:
             if name in missing:
@@ -162,8 +190,13 @@ class ProcessSandbox:
             "process_count": read_search,  # the capability counts only in the first user namespace
             "proc": grants.host_proc or not mounts,
             "net_namespace": grants.network.shared,
+            "proxy": not grants.network.hosts,
         }
-        steps = [name for name in probe.wanted() if probe.works(name) and not skipped.get(name, False)]
+        steps = [
+            name
+            for name in (*probe.wanted(), "proxy")
+            if (name == "proxy" or probe.works(name)) and not skipped.get(name, False)
+        ]
         environment = {
             "PATH": PATH,
             "HOME": str(scratch.path),
@@ -171,6 +204,7 @@ class ProcessSandbox:
             "LANG": "C.UTF-8",
             "TERM": "dumb",
             **request.env,
+            **(proxy.ENVIRONMENT if grants.network.hosts else {}),
         }
         return {
             "argv": _encoded(request.argv),
@@ -179,6 +213,7 @@ class ProcessSandbox:
             "layers": _encoded(steps),
             "writable": _encoded(grants.writable),
             "covered": _encoded(covered),
+            **({"base": []} if grants.base else {}),
             "rule_paths": _encoded(rule.path for rule in grants.rules),
             "rule_rights": _numbers(rule.rights for rule in grants.rules),
             "rule_flags": _encoded("plain" if rule.plain else "" for rule in grants.rules),

@@ -18,16 +18,25 @@ from akili_cli.core.sandbox import wire, zygote
 from akili_cli.domain.errors import SandboxError
 
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-_CHANNEL = 3
+_CHANNEL, _ALIVE = 3, 4
 _GRACE_MS = 5000
 
 
 class Zygote:
     """Hands commands to the zygote process; may be used from any thread."""
 
-    def __init__(self, layers: Sequence[str], idle: int) -> None:
-        """Keep which layers it prepares and how many keepers wait; nothing is started yet."""
-        self._setup = wire.pack({"layers": [name.encode() for name in layers], "idle": [b"%d" % idle]})[4:]
+    def __init__(self, layers: Sequence[str], idle: int, base: Sequence[tuple[str, int]] = ()) -> None:
+        """Keep what it prepares and how many children wait; nothing is started yet.
+
+        ``layers`` names the steps to prepare; ``base`` holds paths with the Landlock rights every command has.
+        """
+        setup = {
+            "layers": [name.encode() for name in layers],
+            "idle": [b"%d" % idle],
+            "base_paths": [os.fsencode(path) for path, _ in base],
+            "base_rights": [b"%d" % rights for _, rights in base],
+        }
+        self._setup = wire.pack(setup)[4:]
         self._lock = threading.Lock()
         self._life: _Life | None = None
 
@@ -69,18 +78,21 @@ class _Life:
     def __init__(self, setup: bytes) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.setblocking(False)
-        null = high = -1
+        self._alive, alive = os.pipe()
+        high: list[int] = []
         try:
-            null = os.open(os.devnull, os.O_RDWR)
-            high = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, _CHANNEL + 1)  # out of the way of the streams
+            with Path(os.devnull).open("r+b") as null:
+                # out of the way of the numbers they shall get
+                high += [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, _ALIVE + 1) for each in (null, theirs, alive)]
             self.control.send(setup)
             self.process_id = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-I", "-S", str(Path(zygote.__file__).resolve()), str(_CHANNEL)],
+                [sys.executable, "-I", "-S", str(Path(zygote.__file__).resolve()), str(_CHANNEL), str(_ALIVE)],
                 _ENVIRONMENT,
                 file_actions=[
-                    *((os.POSIX_SPAWN_DUP2, null, stream) for stream in (0, 1, 2)),
-                    (os.POSIX_SPAWN_DUP2, high, _CHANNEL),
+                    *((os.POSIX_SPAWN_DUP2, high[0], stream) for stream in (0, 1, 2)),
+                    (os.POSIX_SPAWN_DUP2, high[1], _CHANNEL),
+                    (os.POSIX_SPAWN_DUP2, high[2], _ALIVE),
                 ],
                 setsid=True,
                 setsigmask=(),
@@ -88,29 +100,30 @@ class _Life:
             )
         except OSError as error:
             self.control.close()
+            os.close(self._alive)
             raise SandboxError(f"the sandbox's zygote cannot be started: {error}") from error
         finally:
             theirs.close()
-            for descriptor in (null, high):
-                if descriptor >= 0:
-                    os.close(descriptor)
-        self._pidfd = os.pidfd_open(self.process_id)
-        self.end = weakref.finalize(self, _end, self.control, self.process_id, self._pidfd, os.getpid())
+            for descriptor in (alive, *high):
+                os.close(descriptor)
+        self.end = weakref.finalize(self, _end, self.control, self._alive, self.process_id, os.getpid())
 
     def is_over(self) -> bool:
-        """Tell whether the process has ended."""
-        poll = select.poll()
-        poll.register(self._pidfd, select.POLLIN)
-        return bool(poll.poll(0))
+        """Tell whether the process is ending; known before any of its commands is seen to fail for that."""
+        return _hangs_up(self._alive, 0)
 
 
-def _end(control: socket.socket, process: int, pidfd: int, owner: int) -> None:
-    control.close()  # the zygote leaves when this hangs up, and the keepers with it
+def _hangs_up(descriptor: int, timeout_ms: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return bool(poll.poll(timeout_ms))
+
+
+def _end(control: socket.socket, alive: int, process: int, owner: int) -> None:
+    control.close()  # the zygote leaves when this hangs up, and its children with it
     if os.getpid() == owner:  # a fork of akili only has copies
-        poll = select.poll()
-        poll.register(pidfd, select.POLLIN)
-        if not poll.poll(_GRACE_MS):
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):  # somebody else may have waited for it
+        with contextlib.suppress(ChildProcessError, ProcessLookupError):  # somebody else may have waited for it
+            if not _hangs_up(alive, _GRACE_MS):
+                os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
-    os.close(pidfd)
+    os.close(alive)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from akili_cli.core.sandbox import landlock, seccomp
-from akili_cli.core.sandbox.grants import Grants, Network, grants_for, within
+from akili_cli.core.sandbox.grants import Grants, Network, base_rules, grants_for, within
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import SandboxError
 
@@ -16,7 +16,7 @@ def granted(effects: Effects, *, protected: tuple[str, ...] = (), cwd: str = "/s
 
 def rights(grants: Grants) -> dict[str, int]:
     out: dict[str, int] = {}
-    for rule in grants.rules:
+    for rule in (*grants.rules, *(base_rules() if grants.base else ())):
         out[rule.path] = out.get(rule.path, 0) | rule.rights
     return out
 
@@ -138,9 +138,16 @@ def test_observing_the_machine_is_granted_by_what_is_read(
 def test_hosts_open_the_families_and_ports_they_need() -> None:
     network = granted(Effects(hosts=("example.org:443", "[::1]:80", "unix:/run/socket"))).network
     assert network.families == (seccomp.AF_UNIX, seccomp.AF_INET, seccomp.AF_INET6)
-    assert network.ports == (53, 80, 443)
+    assert network.ports == (3128,)
+    assert network.hosts == ("example.org:443", "[::1]:80")
     assert network.reaches_out
+    assert not granted(Effects(hosts=("example.org:443",))).network.reaches_out
     assert granted(Effects(hosts=("unix:/run/socket",))).network == Network((seccomp.AF_UNIX,))
+
+
+def test_looking_at_the_machines_network_and_reaching_hosts_exclude_each_other() -> None:
+    with pytest.raises(SandboxError, match="cannot look at"):
+        granted(Effects(reads=("/proc/net/tcp",), hosts=("example.org:443",)))
 
 
 @pytest.mark.parametrize("host", ["example.org", "example.org:", "a:0", "a:65536", "a:x", "a:-1", "a:\u0661"])

@@ -11,19 +11,37 @@ from akili_cli.core.sandbox.settings import SandboxSettings
 from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import SandboxError
+from tests.fakes.confined import confined
 from tests.fakes.permits import permit_for
 
 
 def test_the_steps_come_in_the_order_that_works() -> None:
-    wanted = ["mount_namespace", "proc", "net_namespace", "landlock", "nobody", "process_count", "seccomp"]
+    wanted = ["mount_namespace", "proc", "landlock", "nobody", "process_count", "seccomp"]
     names = [name for name, _ in inside._steps({"layers": [name.encode() for name in wanted]})]
-    order = ["mount_namespace", "proc", "net_namespace", "landlock", "cwd", "nobody", "process_count", "identity"]
+    order = ["mount_namespace", "proc", "landlock", "cwd", "nobody", "process_count", "identity"]
     assert names == ["limits", *order, "landlock", "limits", "seccomp", "limits"]
 
 
 def test_a_step_that_is_not_wanted_is_not_taken() -> None:
     names = [name for name, _ in inside._steps({"layers": []})]
     assert set(names) == {"limits", "cwd", "identity"}
+
+
+def test_what_no_permit_changes_is_prepared_and_a_failure_is_kept_for_the_command_that_needs_it() -> None:
+    code = """
+        from akili_cli.core.sandbox import inside, kernel
+        kernel.unshare(0x10000000)
+        failed = {}
+        assert inside._prepare({"layers": [b"ipc_namespace"]}, failed) is None
+        setup = {"layers": [b"landlock"], "base_paths": [b"/usr"], "base_rights": [b"13"]}
+        assert inside._prepare(setup, failed) > 2
+        assert failed == {}
+        """
+    assert confined(code) == ""
+    failed = {"net_namespace": [b"no"]}
+    inside._refuse_missing({"layers": [b"landlock"]}, failed)
+    with pytest.raises(inside.LayerError, match="net_namespace: no"):
+        inside._refuse_missing({"layers": [b"net_namespace"]}, failed)
 
 
 def test_proc_is_never_mounted_over_the_machines_own() -> None:

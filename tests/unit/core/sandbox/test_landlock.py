@@ -33,7 +33,8 @@ def test_a_rule_opens_its_path_and_nothing_else(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(name)
     code = f"""
-landlock.restrict(landlock.build([({str(tmp_path / "open").encode()!r}, landlock.READ, True), (b"/none", 4, True)]))
+rules = [({str(tmp_path / "open").encode()!r}, landlock.READ, True), (b"/none", 4, True)]
+landlock.restrict(landlock.fill(landlock.create(), rules))
 print(open({str(tmp_path / "open" / "file")!r}).read())
 for path, mode in (({str(tmp_path / "closed" / "file")!r}, "r"), ({str(tmp_path / "open" / "file")!r}, "w")):
     try:
@@ -49,7 +50,7 @@ def test_a_rule_whose_path_became_a_symlink_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/")
     path = str(tmp_path / "link").encode()
     with pytest.raises(OSError, match="symbolic links"):
-        landlock.build([(path, landlock.READ, True)])
+        landlock.fill(landlock.create(), [(path, landlock.READ, True)])
 
 
 @pytest.mark.skipif(landlock.abi() < 4, reason="needs Landlock for TCP")
@@ -58,7 +59,7 @@ def test_only_named_ports_can_be_connected_to() -> None:
 import socket
 servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 ports = [server.getsockname()[1] for server in servers]
-landlock.restrict(landlock.build([], ports=ports[:1]))
+landlock.restrict(landlock.fill(landlock.create(), [], ports=ports[:1]))
 for port in ports:
     try:
         socket.socket().connect(("127.0.0.1", port))

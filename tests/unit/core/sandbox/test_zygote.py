@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import socket
 import subprocess
 import sys
@@ -26,8 +27,12 @@ print(*set(sys.modules) - before)
 
 
 def start(far: socket.socket) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-I", "-S", zygote.__file__, str(far.fileno())]
-    return subprocess.Popen(argv, pass_fds=[far.fileno()], stdin=subprocess.DEVNULL)
+    read, write = os.pipe()
+    os.close(read)
+    argv = [sys.executable, "-I", "-S", zygote.__file__, str(far.fileno()), str(write)]
+    process = subprocess.Popen(argv, pass_fds=[far.fileno(), write], stdin=subprocess.DEVNULL)
+    os.close(write)
+    return process
 
 
 def test_it_leaves_when_akili_hangs_up() -> None:
@@ -47,9 +52,12 @@ def test_it_leaves_when_told_nothing_it_understands() -> None:
         assert process.wait(5) == 0
 
 
-def test_only_the_keeper_signals_and_only_its_own_child() -> None:
+def test_only_children_that_are_not_reaped_yet_are_signalled() -> None:
     calls = []
     for path in Path(zygote.__file__).parent.glob("*.py"):
         tree = ast.parse(path.read_text())
         calls += [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    assert [call for call in calls if "kill(" in call] == ["os.kill(child, _SIGKILL)"]
+    assert sorted(call for call in calls if "kill(" in call) == [
+        "os.kill(quarry, _SIGKILL)",
+        "os.kill(self._process, _SIGKILL)",
+    ]

@@ -55,7 +55,7 @@ async def test_a_first_process_that_breaks_is_reported_as_an_error(zygote: Zygot
     assert outcome.fields["error"] == [b"the first process inside broke"]
 
 
-async def test_a_keeper_that_breaks_gives_no_fields(zygote: Zygote) -> None:
+async def test_a_zygote_that_breaks_gives_no_fields(zygote: Zygote) -> None:
     limits = {"timeout_ms": [b"soon"], "memory_bytes": [b""]}
     outcome = await converse(zygote, limits, stdin=b"x", cap_bytes=4096, timeout_s=5, owner=None)
     assert outcome.fields == {}

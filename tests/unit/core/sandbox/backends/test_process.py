@@ -54,15 +54,18 @@ async def test_root_that_cannot_be_given_up_stops_everything(tmp_path: Path) -> 
         await sandbox.run(ExecRequest(("true",), 5), permit_for(Effects()))
 
 
-async def test_permitted_hosts_open_sockets_and_the_network_layer_is_not_claimed(tmp_path: Path) -> None:
-    permit = permit_for(Effects(hosts=("example.org:443",)))
-    code = "import socket; socket.socket(); socket.socket(socket.AF_INET, socket.SOCK_DGRAM); print('open')"
-    request = ExecRequest(("/usr/bin/python3", "-I", "-S", "-c", code), 10)
-    result = await sandbox_at(tmp_path).run(request, permit)
-    assert result.stdout == b"open\n"
-    assert "network" not in result.layers
+async def test_permitted_hosts_keep_the_network_layer_and_local_sockets_take_it(tmp_path: Path) -> None:
+    request = ExecRequest(("true",), 10)
+    sandbox = sandbox_at(tmp_path, require=("network",))
+    assert "network" in (await sandbox.run(request, permit_for(Effects(hosts=("example.org:443",))))).layers
     with pytest.raises(SandboxError, match="'network' is required"):
-        await sandbox_at(tmp_path, require=("network",)).run(request, permit)
+        await sandbox.run(request, permit_for(Effects(hosts=("unix:/run/socket",))))
+
+
+async def test_hosts_are_refused_where_they_cannot_be_filtered(tmp_path: Path) -> None:
+    sandbox = ProcessSandbox(SandboxSettings(), tmp_path, SystemClock(), without=frozenset({"net_namespace"}))
+    with pytest.raises(SandboxError, match="hosts cannot be told apart without a network namespace"):
+        await sandbox.run(ExecRequest(("true",), 5), permit_for(Effects(hosts=("example.org:443",))))
 
 
 async def test_the_settings_bound_the_time(tmp_path: Path) -> None:
