@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
+
 from akili_cli.config.settings import Settings
 from akili_cli.core.policy.compile import ToolRoots
 from akili_cli.core.sandbox.base import Sandbox
+from akili_cli.core.sandbox.privileges import NOBODY
+from akili_cli.core.tools.builtin.code_exec import CodeExec
 from akili_cli.core.tools.builtin.file_read import FileRead
 from akili_cli.core.tools.builtin.file_restore import FileRestore
 from akili_cli.core.tools.builtin.file_write import FileWrite
 from akili_cli.core.tools.builtin.git_read import GitRead
+from akili_cli.core.tools.builtin.git_write import GitWrite
 from akili_cli.core.tools.builtin.shell_exec import ShellExec
 from akili_cli.core.tools.builtin.web_fetch import WebFetch
 from akili_cli.core.tools.settings import FileToolSettings
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.images import BeforeImages
 
-TOOL_NAMES = tuple(tool.name for tool in (ShellExec, FileRead, FileWrite, GitRead, WebFetch))
+TOOL_NAMES = tuple(tool.name for tool in (ShellExec, FileRead, FileWrite, GitRead, GitWrite, CodeExec, WebFetch))
 
 
 def build_tools(
@@ -29,7 +34,14 @@ def build_tools(
             FileRead(files, home=home, cwd=cwd),
             FileWrite(files, images, home=home, cwd=cwd),
             GitRead(sandbox, home=home, cwd=cwd),
+            GitWrite(sandbox, home=home, cwd=cwd, runs_as=_commands_uid(settings)),
+            CodeExec(sandbox, settings.tools.code.allowed_languages, settings.sandbox.max_execution_seconds, home),
             WebFetch(settings.tools.web),
         ),
         unoffered=(FileRestore(files, images, home=home, cwd=cwd),),
     )
+
+
+def _commands_uid(settings: Settings) -> int | None:
+    """Give the uid that commands get; None when it is akili's own."""
+    return NOBODY if settings.sandbox.type == "docker" or os.geteuid() == 0 else None

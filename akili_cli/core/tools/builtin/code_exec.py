@@ -131,10 +131,7 @@ class CodeExec:
 
 
 def _encoded(code: str) -> bytes:
-    try:
-        data = code.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidArgumentsError("the code is not valid text", hint="it holds half a character") from error
+    data = code.encode()
     if "\0" in code or len(data) > MAX_CODE_BYTES:
         raise InvalidArgumentsError(f"the code holds a NUL character or is longer than {MAX_CODE_BYTES} bytes")
     return data

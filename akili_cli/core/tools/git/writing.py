@@ -35,8 +35,6 @@ _FORCED = {
     "gc.autodetach": "false",
     "maintenance.auto": "false",
     "merge.ff": "true",
-    "pull.octopus": "octopus",
-    "pull.twohead": "recursive",
     "rerere.enabled": "false",
     "stash.usebuiltin": "true",
     "tag.sort": "refname",
@@ -73,6 +71,11 @@ def prepare(repository: Repository, subcommand: str, passed: tuple[str, ...]) ->
         raise InvalidArgumentsError(
             "the repository merges with programs of its own, which git_write does not run",
             hint=f"run git {subcommand} yourself",
+        )
+    if {"pull.twohead", "pull.octopus"} & set(repository.silenced) and subcommand in _MERGES:
+        raise InvalidArgumentsError(
+            "the repository's config names merge strategies (pull.twohead, pull.octopus), and git would run them",
+            hint="remove them from the repository's config",
         )
     if repository.filters or _names_filters(repository):
         raise InvalidArgumentsError(

@@ -1,0 +1,246 @@
+"""A repository that tries to run a program while it is changed; a marker shows what ran, no sandbox stands behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from akili_cli.core.tools.builtin.git_write import GitWrite, GitWriteArgs
+from akili_cli.domain.calls import ToolOutput
+from akili_cli.domain.errors import InvalidArgumentsError, RefusedError
+from tests.fakes.permits import permit_for
+from tests.fakes.sandbox import PlainSandbox
+
+
+def git(where: Path, *args: str, check: bool = True) -> str:
+    env = {"PATH": os.environ["PATH"], "HOME": str(where), "GIT_CONFIG_NOSYSTEM": "1"}
+    person = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "protocol.file.allow=always")
+    done = subprocess.run(["git", *person, *args], cwd=where, env=env, check=check, capture_output=True)
+    return done.stdout.decode()
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    where = tmp_path / "repo"
+    where.mkdir()
+    git(where, "init", "-q", "-b", "main")
+    for text in ("one", "two"):
+        (where / "a.txt").write_text(f"{text}\n")
+        git(where, "add", ".")
+        git(where, "commit", "-qm", text)
+    git(where, "branch", "feature", "HEAD~1")
+    git(where, "checkout", "-q", "feature")
+    (where / "b.txt").write_text("bee\n")
+    git(where, "add", ".")
+    git(where, "commit", "-qm", "feature work")
+    git(where, "checkout", "-q", "main")
+    return where
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    return tmp_path / "ran"
+
+
+@pytest.fixture
+def evil(tmp_path: Path, marks: Path) -> str:
+    program = tmp_path / "evil"
+    program.write_text(f"#!/bin/sh\necho $0 $* >> {marks}\ncat\nexit 0\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+async def call(repo: Path, subcommand: str, *args: str) -> ToolOutput:
+    writer = GitWrite(PlainSandbox(), home="/", cwd="/")
+    asked = GitWriteArgs(subcommand=subcommand, repo_path=str(repo), args=list(args))
+    return await writer.run(asked, permit_for(writer.effects(asked), tool="git_write"))
+
+
+CHANGES = [
+    ["add", "-A"],
+    ["commit", "-m", "third", "--allow-empty"],
+    ["commit", "--amend", "--no-edit"],
+    ["commit", "--allow-empty"],
+    ["stash", "push", "-u"],
+    ["stash", "pop"],
+    ["tag", "-a", "v1", "-m", "one"],
+    ["tag", "-a", "v2"],
+    ["merge", "--no-ff", "feature"],
+    ["cherry-pick", "--allow-empty", "feature"],
+    ["cherry-pick", "--skip"],
+    ["rebase", "feature"],
+    ["rebase", "--skip"],
+    ["rebase", "--abort"],
+    ["checkout", "feature"],
+    ["switch", "-c", "topic"],
+    ["branch", "-D", "feature"],
+    ["mv", "a.txt", "c.txt"],
+    ["rm", "-f", "c.txt"],
+    ["restore", "--staged", "c.txt"],
+    ["reset", "--hard"],
+]
+
+
+async def change_everything(repo: Path) -> None:
+    (repo / "new.txt").write_text("new\n")
+    for subcommand, *args in CHANGES:
+        (repo / "a.txt").write_text("three\n")
+        await call(repo, subcommand, *args)
+
+
+CONFIGS = {
+    "fsmonitor": "[core]\nfsmonitor = {evil}\n",
+    "hooks": "[core]\nhooksPath = {hooks}\n",
+    "editor": "[core]\neditor = {evil}\npager = {evil}\n[sequence]\neditor = {evil}\n",
+    "signing": "[commit]\ngpgSign = true\n[tag]\ngpgSign = true\nforceSignAnnotated = true\n[gpg]\nprogram = {evil}\n",
+    "ssh-signing": '[commit]\ngpgSign = true\n[gpg]\nformat = ssh\n[gpg "ssh"]\nprogram = {evil}\n',
+    "verify": "[merge]\nverifySignatures = true\n[gpg]\nprogram = {evil}\n[log]\nshowSignature = true\n",
+    "external-diff": '[diff]\nexternal = {evil}\n[diff "x"]\ncommand = {evil}\ntextconv = {evil}\n',
+    "gc": "[gc]\nauto = 1\n[maintenance]\nauto = true\n[core]\nalternateRefsCommand = {evil}\n",
+    "aliases": "[alias]\nadd = !{evil}\ncommit = !{evil}\ncheckout = !{evil}\n",
+    "credentials": "[credential]\nhelper = !{evil}\n[core]\naskPass = {evil}\nsshCommand = {evil}\n",
+    "trailers": '[trailer "x"]\ncommand = {evil}\ncmd = {evil}\n[trailer]\nifexists = add\n',
+    "strategy": "[merge]\ndefault = evil\nff = only\nlog = 9\n[checkout]\nworkers = 0\ndefaultRemote = x\n",
+    "rebase": "[rebase]\nautoSquash = true\nbackend = apply\nmissingCommitsCheck = warn\n[rerere]\nenabled = true\n",
+    "interactive": "[interactive]\ndiffFilter = {evil}\n[core]\nworktree = /\nbare = true\n",
+    "include": "[include]\npath = {included}\n",
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+async def test_nothing_of_the_repositorys_own_runs(name: str, repo: Path, evil: str, marks: Path) -> None:
+    hooks, included = repo.parent / "hooks", repo.parent / "included"
+    for folder in (hooks, repo / ".git" / "hooks"):
+        folder.mkdir(exist_ok=True)
+        for hook in (
+            *("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-rebase", "post-checkout"),
+            *(
+                "post-merge",
+                "pre-merge-commit",
+                "post-rewrite",
+                "post-index-change",
+                "reference-transaction",
+                "pre-auto-gc",
+            ),
+        ):
+            (folder / hook).write_text(Path(evil).read_text())
+            (folder / hook).chmod(0o755)
+    included.write_text(f"[core]\nfsmonitor = {evil}\neditor = {evil}\n")
+    (repo / ".gitattributes").write_text("*.txt diff=x\n")
+    with (repo / ".git" / "config").open("a") as config:
+        config.write(CONFIGS[name].format(evil=evil, hooks=hooks, included=included))
+    await change_everything(repo)
+    assert not marks.exists(), marks.read_text()
+
+
+async def test_the_marker_works_when_git_is_used_plainly(repo: Path, evil: str, marks: Path) -> None:
+    git(repo, "config", "core.fsmonitor", evil)
+    git(repo, "add", "-A", check=False)
+    assert marks.exists()
+
+
+def refused(evil: str, repo: Path, name: str) -> None:
+    config = repo / ".git" / "config"
+    config.write_text(config.read_text() + f'[filter "x"]\n{name} = {evil}\n')
+
+
+STATES: dict[str, Callable[[str, Path], None]] = {
+    "clean-filter": lambda evil, repo: refused(evil, repo, "clean"),
+    "smudge-filter": lambda evil, repo: refused(evil, repo, "smudge"),
+    "filter-process": lambda evil, repo: refused(evil, repo, "process"),
+    "filter-attribute": lambda _evil, repo: (repo / ".gitattributes").write_text("*.bin filter=lfs\n") and None,
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("subcommand", ["add", "commit", "checkout", "stash", "merge"])
+async def test_content_filters_are_neither_run_nor_passed_over(
+    state: str, subcommand: str, repo: Path, evil: str, marks: Path
+) -> None:
+    STATES[state](evil, repo)
+    with pytest.raises(InvalidArgumentsError, match="filters"):
+        await call(repo, subcommand)
+    assert not marks.exists()
+
+
+async def test_a_merge_driver_is_neither_run_nor_passed_over(repo: Path, evil: str, marks: Path) -> None:
+    git(repo, "config", "merge.x.driver", f"{evil} %A")
+    (repo / ".gitattributes").write_text("* merge=x\n")
+    for subcommand in ("merge", "rebase", "cherry-pick", "stash"):
+        with pytest.raises(InvalidArgumentsError, match="merges with programs"):
+            await call(repo, subcommand, *(() if subcommand == "stash" else ("feature",)))
+    assert not marks.exists()
+
+
+@pytest.mark.parametrize("key", ["pull.twohead", "pull.octopus"])
+async def test_a_strategy_of_the_config_is_refused(key: str, repo: Path) -> None:
+    git(repo, "config", key, "index")
+    for subcommand in ("merge", "rebase", "cherry-pick"):
+        with pytest.raises(InvalidArgumentsError, match="names merge strategies"):
+            await call(repo, subcommand, "feature")
+
+
+@pytest.mark.parametrize("verb", ["--continue", "--skip"])
+@pytest.mark.parametrize("line", ["exec {evil}", "x {evil}", "  exec {evil}", "unknown {evil}"])
+async def test_a_planted_rebase_cannot_run_a_program(verb: str, line: str, repo: Path, evil: str, marks: Path) -> None:
+    notes = repo / ".git" / "rebase-merge"
+    notes.mkdir()
+    head = git(repo, "rev-parse", "HEAD").strip()
+    for name, text in {
+        "git-rebase-todo": f"{line.format(evil=evil)}\n",
+        "done": "",
+        "head-name": "refs/heads/main\n",
+        "onto": f"{head}\n",
+        "orig-head": f"{head}\n",
+        "interactive": "",
+    }.items():
+        (notes / name).write_text(text)
+    with pytest.raises(InvalidArgumentsError, match="would run"):
+        await call(repo, "rebase", verb)
+    assert not marks.exists()
+
+
+@pytest.mark.parametrize("place", ["rebase-merge/strategy", "sequencer/opts"])
+async def test_a_planted_strategy_cannot_name_a_program(place: str, repo: Path) -> None:
+    file = repo / ".git" / place
+    file.parent.mkdir()
+    file.write_text("index\n" if place.endswith("strategy") else "[options]\nstrategy = index\nstrategy-option = x\n")
+    for subcommand in ("rebase", "cherry-pick"):
+        with pytest.raises(InvalidArgumentsError, match="would run 'index'"):
+            await call(repo, subcommand, "--continue")
+
+
+async def test_a_repository_inside_is_silenced_or_refused(repo: Path, evil: str, marks: Path) -> None:
+    inside = repo / "inside"
+    inside.mkdir()
+    git(inside, "init", "-q")
+    (inside / "f.txt").write_text("f\n")
+    git(inside, "add", ".")
+    git(inside, "commit", "-qm", "inside")
+    git(repo, "add", "inside")
+    git(repo, "commit", "-qm", "with a gitlink")
+    git(inside, "config", "core.fsmonitor", evil)
+    (inside / "f.txt").write_text("changed\n")
+    await change_everything(repo)
+    assert not marks.exists()
+    git(inside, "config", "--unset", "core.fsmonitor")
+    git(inside, "config", "filter.x.clean", evil)
+    with pytest.raises(InvalidArgumentsError, match="content filters"):
+        await call(repo, "add", "-u")
+    (inside / ".git" / "config").write_text("[broken")
+    with pytest.raises(InvalidArgumentsError):
+        await call(repo, "add", "-u")
+
+
+async def test_a_repository_that_leads_elsewhere_after_the_ruling_is_refused(repo: Path, tmp_path: Path) -> None:
+    writer = GitWrite(PlainSandbox(), home="/", cwd="/")
+    asked = GitWriteArgs(subcommand="add", repo_path=str(repo), args=["-A"])
+    permit = permit_for(writer.effects(asked), tool="git_write")
+    (repo / ".git").rename(tmp_path / "elsewhere")
+    (repo / ".git").write_text(f"gitdir: {tmp_path}/elsewhere\n")
+    with pytest.raises(RefusedError, match="does not cover"):
+        await writer.run(asked, permit)
