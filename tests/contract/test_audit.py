@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from akili_cli.adapters.storage.backends.sqlite import open_sqlite
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.audit.log import AuditLog, open_audit_log
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
-from akili_cli.core.audit.reader import AuditReader
+from akili_cli.core.audit.reader import AuditReader, Search
 from akili_cli.core.audit.verify import verify
 from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.errors import AuditError, NotFoundError
@@ -294,3 +297,119 @@ async def test_what_was_acknowledged_survives_a_kill(place: tuple[str, str, str]
     found = {entry.id for entry in await AuditReader(db).interrupted()}
     assert set(acknowledged) <= found
     await log.close()
+
+
+async def test_search_finds_newest_first_by_every_field(db: Database, tmp_path: Path) -> None:
+    log = await opened(db, tmp_path)
+    await log.append_all(
+        [
+            record(1, parameters={"command": "Größe 100%_! \"q\" 'x' \\"}),
+            record(2, user="bob", rule="no-rm@a.yaml:3", rules=("deny no-rm@a.yaml:3", "allow r2@built-in")),
+            record(3, tool="web_fetch", correlation_id="c1", result=Result.FAILURE),
+            record(4, run_id="r2"),
+        ]
+    )
+    await log.close()
+    reader = AuditReader(db)
+
+    async def found(**wanted: object) -> list[str]:
+        entries = await reader.search(Search(**wanted), 10)  # type: ignore[arg-type] # a test names real fields
+        return [entry.record.call_id for entry in entries if entry.record.call_id]
+
+    assert await found() == ["c4", "c3", "c2", "c1"]
+    assert await found(user="bob") == ["c2"]
+    assert await found(tool="web_fetch", result="failure") == ["c3"]
+    assert await found(correlation_id="c1") == ["c3"]
+    assert await found(run_id="r2") == ["c4"]
+    assert await found(rule="no-rm") == await found(rule="r2") == ["c2"]
+    assert await found(rule="no-r") == await found(rule="%") == []
+    for text in ("größe"[2:], "100%_!", "100%", '"q"', "'x' \\", "GR", "DF 2", "Größe"):
+        assert await found(text=text), text
+    for text in ("100_", "%z", "!x", "'; DROP TABLE audit_events --"):
+        assert await found(text=text) == [], text
+    at = (await reader.search(Search(tool="web_fetch"), 1))[0].at
+    assert "c4" not in await found(until=at)
+    assert "c3" in await found(since=at)
+    assert await found(since=at + 3600) == []
+    assert [e.record.call_id for e in await reader.search(Search(tool="shell_exec"), 2)] == ["c4", "c2"]
+
+
+WRITING = """
+import asyncio, sys
+from pathlib import Path
+from akili_cli.adapters.storage.backends.sqlite import open_sqlite
+from akili_cli.adapters.telemetry.redact import Redactor
+from akili_cli.core.audit.log import open_audit_log
+from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.domain.clock import SystemClock
+
+async def main():
+    root = Path(sys.argv[1])
+    db = await open_sqlite(root / "akili.db")
+    log = await open_audit_log(db, root / "audit", b"k" * 32, SystemClock(), Redactor())
+    await asyncio.gather(*(
+        log.append(AuditRecord(kind=Kind.RUN, result=Result.STARTED, run_id=sys.argv[2], call_id=str(n)))
+        for n in range(200)))
+    await log.close()
+    await db.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_several_processes_write_at_once(place: tuple[str, str, str], db: Database, tmp_path: Path) -> None:
+    if place[0] != "sqlite":
+        pytest.skip("the processes write SQLite")
+    writers = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", WRITING, str(tmp_path), f"p{number}")
+        for number in range(4)
+    ]
+    assert [await writer.wait() for writer in writers] == [0, 0, 0, 0]
+    report = await verify(db, tmp_path / "audit", KEY)
+    assert (report.problems, report.streams, report.records) == ((), 4, 4 * 201)
+    for number in range(4):
+        entries = await AuditReader(db).search(Search(run_id=f"p{number}"), 1000)
+        assert {entry.record.call_id for entry in entries} == {str(n) for n in range(200)}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(where)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a file system cannot be mounted here")
+    yield where
+    subprocess.run(["umount", "-l", str(where)], check=True)
+
+
+async def test_a_full_disk_refuses_new_records_and_keeps_the_old(small_disk: Path) -> None:
+    db = await open_sqlite(small_disk / "akili.db")
+    log = await open_audit_log(db, small_disk / "audit", KEY, SystemClock(), Redactor())
+    acknowledged: list[str] = []
+
+    async def fill() -> None:
+        for number in range(10_000):
+            entry = await log.append(record(number, error="x" * 1500))
+            acknowledged.append(entry.id)
+
+    with pytest.raises(AuditError):
+        await fill()
+    with pytest.raises(AuditError):
+        await log.append(record(0))
+    assert acknowledged
+    await log.close()
+    await db.close()
+    copy = small_disk.parent / "copy"
+    shutil.copytree(small_disk, copy)
+    again = await open_sqlite(copy / "akili.db")
+    mended = await open_audit_log(again, copy / "audit", KEY, SystemClock(), Redactor())
+    await mended.append(record(1))
+    await mended.close()
+    assert (await verify(again, copy / "audit", KEY)).problems == ()
+    kept = {entry.id for entry in await AuditReader(again).search(Search(), 20_000)}
+    assert set(acknowledged) <= kept
+    await again.close()
