@@ -40,6 +40,10 @@ def test_a_tool_runs_in_the_pipeline_alone() -> None:
                 assert name_of(path) == "core/execution/pipeline.py", f"{name_of(path)}:{line}"
 
 
-def test_policy_is_asked_in_the_pipeline_alone() -> None:
-    users = {name_of(path) for path in source_files() for called, _ in calls_of(path) if called == "decide"}
-    assert users == {"core/execution/pipeline.py"}
+def test_a_decision_becomes_a_call_in_the_pipeline_alone() -> None:
+    settlers = {name_of(path) for path in source_files() for called, _ in calls_of(path) if called.endswith(".settle")}
+    assert settlers & {"core/execution/pipeline.py"}
+    for path in source_files():
+        for called, line in calls_of(path):
+            if called.endswith(("approvals.settle", "approvals.claimed_permit")):
+                assert name_of(path) == "core/execution/pipeline.py", f"{name_of(path)}:{line}"

@@ -93,8 +93,13 @@ def test_a_pattern_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             "because: no, match: {tools: [file_read], reads: [~/data/x]}", 'because: x, match: {commands: ["rm \'x"]}'
         )
     )
-    with pytest.raises(ConfigError):
-        found = load_settings(
-            os.environ, config_path=str(path), overrides={}, cwd=tmp_path / "work", workspace=open_workspace(os.environ)
+
+    def loaded_and_compiled() -> RuleSet:
+        workspace = open_workspace(os.environ)
+        place = tmp_path / "work"
+        return rules_of(
+            load_settings(os.environ, config_path=str(path), overrides={}, cwd=place, workspace=workspace), tmp_path
         )
-        rules_of(found, tmp_path)
+
+    with pytest.raises(ConfigError):
+        loaded_and_compiled()
