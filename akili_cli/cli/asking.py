@@ -66,6 +66,8 @@ async def ask(question: Question) -> RunReport:
 
         asker = TerminalAsker()
     async with opened_app(asker, overrides) as app:
+        if asker is not None:
+            asker.app = app
         loop = await app.loop(runbook=question.runbook, inputs=dict(question.inputs))
         me = principal(Source.CLI)
         conversation = question.conversation_id

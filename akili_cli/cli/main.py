@@ -87,6 +87,4 @@ def akili(
         show()
         raise typer.Exit
     if ctx.invoked_subcommand is None:
-        from akili_cli.cli.repl import start
-
-        raise typer.Exit(start())
+        raise typer.Exit(importlib.import_module("akili_cli.cli.repl").start())

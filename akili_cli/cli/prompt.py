@@ -15,7 +15,7 @@ from akili_cli.bootstrap.app import App
 from akili_cli.bootstrap.policy import tool_roots
 from akili_cli.cli import render
 from akili_cli.cli.card import NO_FACTS, CardFacts, card_lines, rows
-from akili_cli.core.approvals.model import Answer, AnswerKind, Approval
+from akili_cli.core.approvals.model import NO_OFFER, Answer, AnswerKind, Approval, Offer
 from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.errors import AkiliError
 
@@ -24,6 +24,15 @@ MAX_PRESENT_BYTES = 262_144
 SETTLE_S, SETTLE_ROUNDS = 0.3, 20
 BURST_S = 0.05
 ANSWER_MARGIN_S = 1.0
+_YES = {
+    "y": AnswerKind.ONCE,
+    "yes": AnswerKind.ONCE,
+    "approve": AnswerKind.ONCE,
+    "s": AnswerKind.SESSION,
+    "session": AnswerKind.SESSION,
+    "p": AnswerKind.PATTERN,
+    "pattern": AnswerKind.PATTERN,
+}
 DENIED = Answer(AnswerKind.DENY)
 _PASTE_ON, _PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
 _PASTE_BEGIN, _PASTE_END = "\x1b[200~", "\x1b[201~"
@@ -46,7 +55,7 @@ class TerminalAsker:
         """Keep the application, which may be set later: it is opened with this asker."""
         self.app = app
 
-    async def ask(self, approval: Approval) -> Answer:
+    async def ask(self, approval: Approval, offer: Offer = NO_OFFER) -> Answer:
         """Give the ruling; Ctrl-C, end of input, silence until the approval expires, and doubt are all a no.
 
         1. The whole card is shown. 2. What was typed before, or still arrives unasked, is thrown away. 3. One line
@@ -69,12 +78,12 @@ class TerminalAsker:
         left_s = approval.expires_at - SystemClock().now() - ANSWER_MARGIN_S
         try:
             async with asyncio.timeout(max(0.0, left_s)):
-                return await self._answer(height if tall else 0)
+                return await self._answer(height if tall else 0, NO_OFFER if tall else offer)
         except TimeoutError:
             render.talk("\nnobody answered in time: denied", "yellow")
             return Answer(AnswerKind.DENY, "nobody answered before the approval expired")
 
-    async def _answer(self, tall_rows: int) -> Answer:
+    async def _answer(self, tall_rows: int, offer: Offer) -> Answer:
         fd = sys.stdin.fileno()
         with _own_keyboard(fd) as keyboard:
             if not await keyboard.silence():
@@ -83,18 +92,26 @@ class TerminalAsker:
                 render.talk(
                     f"the card has {tall_rows} rows, more than this screen: scroll up and read it all", "yellow"
                 )
-            question = "Approve? [type approve to approve" if tall_rows else "Approve? [y/N"
+            for key, covers in (("s", offer.session), ("p", offer.pattern)):
+                if covers is not None:
+                    render.talk(f"{key} would stand for a while, for {covers}", "dim")
+            question = "Approve? [type approve to approve" if tall_rows else f"Approve? [{_choices(offer)}"
             while True:
                 _write(render.paint(f"{question}, or words for the model] ", "bold", sys.stderr))
                 line = await keyboard.line()
-                answer = _ruling(line, whole_word=bool(tall_rows), burst=keyboard.has_more())
+                answer = _ruling(line, offer, whole_word=bool(tall_rows), burst=keyboard.has_more())
                 if isinstance(answer, Answer):
                     return answer
                 render.talk(answer, "yellow")
                 keyboard.flush()
 
 
-def _ruling(line: str, *, whole_word: bool, burst: bool) -> Answer | str:
+def _choices(offer: Offer) -> str:
+    session, pattern = offer.session and "s", offer.pattern and "p"
+    return "/".join(key for key in ("y", session, pattern, "N") if key) + ", e NAME=VALUE to change it"
+
+
+def _ruling(line: str, offer: Offer, *, whole_word: bool, burst: bool) -> Answer | str:
     """Read a line as a ruling, or say why the question is put again."""
     if not line.endswith("\n") or _CTRL_C in line:
         _write("\n")
@@ -102,15 +119,29 @@ def _ruling(line: str, *, whole_word: bool, burst: bool) -> Answer | str:
     pasted = _PASTE_BEGIN in line or _PASTE_END in line or burst
     text = line.replace(_PASTE_BEGIN, "").replace(_PASTE_END, "").strip()
     word = text.lower()
-    if word in ("y", "yes", "approve"):
+    kind = _YES.get(word)
+    if kind is not None or word.startswith("e "):
         if pasted:
             return "that was pasted, not typed: nothing is approved yet"
         if whole_word and word != "approve":
             return "the card is longer than the screen: type the whole word approve, or n"
-        return Answer(AnswerKind.ONCE)
+        return _edit(text) if kind is None else _given(kind, offer)
     if not text.isprintable():
         return "that holds control characters: nothing is approved yet"
     return Answer(AnswerKind.DENY, "" if word in ("", "n", "no", "deny") else text)
+
+
+def _given(kind: AnswerKind, offer: Offer) -> Answer | str:
+    if (kind is AnswerKind.SESSION and offer.session is None) or (kind is AnswerKind.PATTERN and offer.pattern is None):
+        return "this call can only be approved once: y, or n"
+    return Answer(kind)
+
+
+def _edit(text: str) -> Answer | str:
+    name, equals, value = text[2:].strip().partition("=")
+    if not equals or not name.strip().isidentifier() or not text.isprintable():
+        return "write the change as: e NAME=VALUE, for example: e command=df -h"
+    return Answer(AnswerKind.EDIT, arguments={name.strip(): value.strip()})
 
 
 class _Keyboard:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import TYPE_CHECKING
 
 from akili_cli import __version__
 from akili_cli.cli import render
+from akili_cli.cli.boundary import run
 from akili_cli.domain.errors import AkiliError, UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ def start() -> int:
             "the prompt needs a terminal",
             hint="without one: akili query -m TEXT, or -m - to read the text from standard input",
         )
-    boundary = importlib.import_module("akili_cli.cli.boundary")  # it imports the command tree, which imports this
-    boundary.run(_repl())
+    run(_repl())
     return 0
 
 

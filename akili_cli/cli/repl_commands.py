@@ -168,10 +168,13 @@ async def _approve(session: Session, rest: str) -> None:
     if approval.status is not ApprovalStatus.PENDING:
         raise ConflictError(f"approval {approval.id[:8]} is already {approval.status}; nothing was done now")
     answer = await session.asker.ask(approval)
-    if answer.kind is not AnswerKind.ONCE:
+    if answer.kind is AnswerKind.DENY:
         await _refuse(session, approval.id, answer.feedback)
         return
-    approval, step = await session.app.pipeline.resume(approval.id, session.me)
+    if answer.kind is AnswerKind.EDIT:
+        approval, step = await session.app.pipeline.amend(approval.id, dict(answer.arguments or {}), session.me)
+    else:
+        approval, step = await session.app.pipeline.resume(approval.id, session.me)
     told = step_dict(step)
     await _tell(session, approval.conversation_id, approval.call_id, step.text, failed=told["status"] != "ok")
     render.talk(f"approved {approval.id[:8]}: {approval.tool}: {step.status}", "dim")

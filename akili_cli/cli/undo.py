@@ -77,6 +77,8 @@ async def _undo(entry_id: str | None, as_json: bool) -> int:
 
         asker = TerminalAsker()
     async with opened_app(asker) as app_:
+        if asker is not None:
+            asker.app = app_
         me, journal = principal(), open_journal(app_.state)
         if entry_id is None:
             entry = await journal.newest(me.user)

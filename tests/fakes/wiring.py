@@ -10,7 +10,7 @@ from pathlib import Path
 from akili_cli.adapters.storage.backends.sqlite import SqliteDatabase, open_sqlite
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.telemetry.redact import Redactor
-from akili_cli.core.approvals.model import Answer, AnswerKind, Approval, Asker
+from akili_cli.core.approvals.model import NO_OFFER, Answer, AnswerKind, Approval, Asker, Offer
 from akili_cli.core.approvals.queue import ApprovalQueue, Place
 from akili_cli.core.approvals.settings import ApprovalSettings
 from akili_cli.core.audit.log import AuditLog, open_audit_log
@@ -43,7 +43,7 @@ class ScriptedAsker:
         self.answer = Answer(kind, feedback)
         self.cards: list[Approval] = []
 
-    async def ask(self, approval: Approval) -> Answer:
+    async def ask(self, approval: Approval, _offer: Offer = NO_OFFER) -> Answer:
         self.cards.append(approval)
         return self.answer
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
-from akili_cli.core.approvals.model import AnswerKind
+from akili_cli.core.approvals.model import NO_OFFER, AnswerKind, Offer
 from akili_cli.core.policy.match import parse_command_pattern
 from akili_cli.domain.calls import canonical_json
 from akili_cli.domain.clock import Clock
@@ -120,8 +120,22 @@ def describe(grant: Grant) -> str:
     """Print what a grant covers, from the stored grant itself."""
     if grant.scope == AnswerKind.SESSION:
         return f"exactly the call {grant.digest[:12]} of {grant.tool}, in this session"
-    parts = [f"{kind} {', '.join(values)}" for kind, values in grant.pattern.items() if values]
-    return f"{grant.tool}: {'; '.join(parts)}"
+    return describe_pattern(grant.tool, grant.pattern)
+
+
+def describe_pattern(tool: str, pattern: Pattern) -> str:
+    """Print what a pattern covers."""
+    parts = [f"{kind} {', '.join(values)}" for kind, values in pattern.items() if values]
+    return f"{tool}: {'; '.join(parts)}"
+
+
+def offer_for(asked: Asked) -> Offer:
+    """Say which standing rulings may be given for a call, and what each would cover."""
+    if grantable(asked) is not None:
+        return NO_OFFER
+    pattern = pattern_of(asked)
+    text = None if isinstance(pattern, str) else describe_pattern(asked.tool, pattern)
+    return Offer(session=f"exactly this call of {asked.tool}", pattern=text)
 
 
 def covers(grant: Grant, asked: Asked) -> bool:

@@ -79,15 +79,27 @@ class AnswerKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A person's ruling; ``feedback`` goes back to the model with a denial, ``arguments`` are those of an edit."""
+    """A person's ruling; ``feedback`` goes back to the model with a denial, ``arguments`` replace
+    some of the call's own in an edit."""
 
     kind: AnswerKind
     feedback: str = field(default="")
     arguments: Mapping[str, object] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What else than a plain yes may be answered: each field is what that answer would cover, or None."""
+
+    session: str | None = None
+    pattern: str | None = None
+
+
+NO_OFFER = Offer()
+
+
 class Asker(Protocol):
     """Somebody at this very terminal who can rule at once."""
 
-    async def ask(self, approval: Approval) -> Answer:
+    async def ask(self, approval: Approval, offer: Offer = NO_OFFER) -> Answer:
         """Show the whole card and give the ruling; anything unclear is a denial."""

@@ -10,7 +10,7 @@ from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.approvals import store
 from akili_cli.core.approvals.auto import APPROVER, AutoApproval
-from akili_cli.core.approvals.grants import Asked, GrantBook
+from akili_cli.core.approvals.grants import Asked, GrantBook, offer_for
 from akili_cli.core.approvals.inputs import drifted, inputs_of
 from akili_cli.core.approvals.model import AnswerKind, Approval, ApprovalStatus, Asker
 from akili_cli.core.approvals.plans import PlanBook, plan_id_of
@@ -169,7 +169,7 @@ class ApprovalQueue:
         await self._db.write(lambda conn: store.add(conn, approval), durable=True)
         if self.asker is None:
             return Held(approval)
-        answer = await self.asker.ask(approval)
+        answer = await self.asker.ask(approval, offer_for(asked_of(request)))
         principal, rule_id = request.run.principal, request.decision.ruling.rule_id
         try:
             match answer.kind:
@@ -179,7 +179,9 @@ class ApprovalQueue:
                     return Refused(f"{principal.user} said no{told}", rule_id, approval.id)
                 case AnswerKind.EDIT:
                     await self.deny(approval.id, principal, "changed by hand")
-                    return Edited(replace(request.call, arguments=dict(answer.arguments or {})))
+                    return Edited(
+                        replace(request.call, arguments={**request.call.arguments, **(answer.arguments or {})})
+                    )
                 case _:
                     return await self._approved_here(request, approval, answer.kind)
         except (ConflictError, PolicyDeniedError) as error:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from akili_cli.cli.prompt import TerminalAsker, at_terminal, quiet_keyboard
-from akili_cli.core.approvals.model import Answer, AnswerKind
+from akili_cli.core.approvals.model import NO_OFFER, Answer, AnswerKind, Offer
 from akili_cli.domain.clock import SystemClock
 from tests.unit.cli.test_card import APPROVAL
 
@@ -26,6 +26,7 @@ class Terminal:
         termios.tcsetwinsize(self.inside, (40, 100))
         self.streams = (os.fdopen(os.dup(self.inside), "r"), os.fdopen(os.dup(self.inside), "w"))
         self.seen = ""
+        self.read = ""
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -45,7 +46,8 @@ class Terminal:
     async def wait_for(self, text: str) -> None:
         while text not in self.seen:
             await asyncio.sleep(0.02)
-        self.seen = self.seen.split(text, 1)[1]
+        before, self.seen = self.seen.split(text, 1)
+        self.read += before
 
     def close(self) -> None:
         for stream in self.streams:
@@ -60,12 +62,14 @@ def terminal() -> Iterator[Terminal]:
     made.close()
 
 
-async def ruling(terminal: Terminal, *typed: str, left_s: float = 60.0, lines: int = 1) -> Answer:
+async def ruling(
+    terminal: Terminal, *typed: str, left_s: float = 60.0, lines: int = 1, offer: Offer = NO_OFFER
+) -> Answer:
     now = SystemClock().now()
     approval = replace(APPROVAL, expires_at=now + left_s, arguments={"command": "true\n" * lines})
     with pytest.MonkeyPatch.context() as patch:
         terminal.stand_in(patch)
-        question = asyncio.ensure_future(TerminalAsker().ask(approval))
+        question = asyncio.ensure_future(TerminalAsker().ask(approval, offer))
         for text in typed:
             await terminal.wait_for("for the model] ")
             terminal.type(text)
@@ -94,6 +98,28 @@ async def test_a_typed_yes_approves_once(terminal: Terminal, typed: str) -> None
 )
 async def test_everything_else_denies(terminal: Terminal, typed: str, words: str) -> None:
     assert await ruling(terminal, typed) == Answer(AnswerKind.DENY, words)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind"),
+    [("s\n", AnswerKind.SESSION), ("session\n", AnswerKind.SESSION), ("p\n", AnswerKind.PATTERN)],
+)
+async def test_a_standing_ruling_is_given_only_where_it_is_offered(
+    terminal: Terminal, typed: str, kind: AnswerKind
+) -> None:
+    offer = Offer(session="exactly this", pattern="shell_exec: commands df")
+    assert await ruling(terminal, typed, offer=offer) == Answer(kind)
+    assert await ruling(terminal, typed, "n\n") == Answer(AnswerKind.DENY)
+
+
+async def test_a_change_is_read_as_name_and_value(terminal: Terminal) -> None:
+    answer = await ruling(terminal, "e command\n", "e command = df -h /srv=x\n")
+    assert answer == Answer(AnswerKind.EDIT, arguments={"command": "df -h /srv=x"})
+
+
+async def test_what_a_pattern_would_cover_is_printed(terminal: Terminal) -> None:
+    assert (await ruling(terminal, "n\n", offer=Offer(pattern="shell_exec: commands df"))).kind is AnswerKind.DENY
+    assert "p would stand for a while, for shell_exec: commands df" in terminal.read
 
 
 @pytest.mark.parametrize(
