@@ -1,4 +1,7 @@
-"""Prints what one durable record costs, how many a second many callers get, and how fast a log is verified."""
+"""Prints what a durable record costs at 1, 8 and 64 callers, and how fast a large log is verified and searched.
+
+``--quick`` verifies and searches 100,000 records instead of a million.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from akili_cli.adapters.storage.backends.sqlite import open_sqlite
+from akili_cli.adapters.storage.backends.sqlite import SqliteDatabase, open_sqlite
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.audit.log import AuditLog, open_audit_log
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.core.audit.reader import AuditReader, Search
 from akili_cli.core.audit.verify import verify
 from akili_cli.domain.clock import SystemClock
+from tests.benchmarks.figures import show
 
-CALLERS = 64
+KEY = b"k" * 32
 RECORD = AuditRecord(
     kind=Kind.CALL_INTENT,
     result=Result.INTENT,
@@ -36,26 +41,25 @@ RECORD = AuditRecord(
 )
 
 
-async def measure(root: Path) -> dict[str, float]:
+async def measure(root: Path, rows: int) -> None:
     db = await open_sqlite(root / "akili.db")
     redactor = Redactor()
     for number in range(5):
         redactor.register(f"registered-value-{number}", f"secret-{number}")
-    log = await open_audit_log(db, root / "audit", b"k" * 32, SystemClock(), redactor)
+    log = await open_audit_log(db, root / "audit", KEY, SystemClock(), redactor)
     await _append(log, 50)
-    started = time.perf_counter()
-    await _append(log, 1000)
-    one_ms = (time.perf_counter() - started) / 500 * 1000
-    started = time.perf_counter()
-    await asyncio.gather(*(_append(log, 300) for _ in range(CALLERS)))
-    many = 300 * CALLERS / (time.perf_counter() - started)
+    for callers, each in ((1, 1000), (8, 500), (64, 300)):
+        started = time.perf_counter()
+        await asyncio.gather(*(_append(log, each) for _ in range(callers)))
+        spent = time.perf_counter() - started
+        show(f"append, {callers} callers", f"{callers * each / spent:,.0f}/s")
+        if callers == 1:
+            show("append, two durable records at 1 caller", f"{2 * spent / each * 1000:.2f} ms")
+    for _ in range(rows // 1000):
+        await log.append_all([RECORD] * 1000)
     await log.close()
-    started = time.perf_counter()
-    report = await verify(db, root / "audit", b"k" * 32)
-    verified = report.records / (time.perf_counter() - started)
-    assert report.ok
+    await _read(db, root, rows)
     await db.close()
-    return {"two records, 1 caller (ms)": one_ms, "appends/s, 64 callers": many, "verified records/s": verified}
 
 
 async def _append(log: AuditLog, times: int) -> None:
@@ -63,10 +67,30 @@ async def _append(log: AuditLog, times: int) -> None:
         await log.append(RECORD)
 
 
+async def _read(db: SqliteDatabase, root: Path, rows: int) -> None:
+    for _ in range(3):
+        started, cpu = time.perf_counter(), time.process_time()
+        report = await verify(db, root / "audit", KEY)
+        spent, cpu = time.perf_counter() - started, time.process_time() - cpu
+        assert report.ok, report.problems
+        speed, cost = report.records / spent, cpu / report.records * 1e6
+        show(f"verify, {report.records:,} records", f"{speed:,.0f}/s ({cost:.1f} us of processor each)")
+    reader = AuditReader(db)
+    for name, search in {
+        "the newest 50 of a tool": Search(tool="shell_exec"),
+        "a text that stands in many": Search(text="tmpfs"),
+        "a text that stands nowhere": Search(text="no such words"),
+        "one correlation id of none": Search(correlation_id="ffff"),
+    }.items():
+        started = time.perf_counter()
+        await reader.search(search, 50)
+        show(f"search, {rows:,} records: {name}", f"{(time.perf_counter() - started) * 1000:,.1f} ms")
+
+
 def main() -> None:
+    rows = 100_000 if "--quick" in sys.argv[1:] else 1_000_000
     with tempfile.TemporaryDirectory() as root:
-        for name, figure in asyncio.run(measure(Path(root))).items():
-            sys.stdout.write(f"{name}: {figure:,.2f}\n")
+        asyncio.run(measure(Path(root), rows))
 
 
 if __name__ == "__main__":
