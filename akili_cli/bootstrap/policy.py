@@ -40,8 +40,9 @@ def build_rules(loaded: Loaded, *, cwd: Path, home: Path, protected: tuple[str, 
     if not (policies.rules or policies.named):
         return rules
     tools = rehearsal_tools(loaded.settings, tool_roots(loaded, cwd=cwd, home=home), home=str(home), cwd=str(cwd))
-    wrong = [f"{one.origin}: rule {one.rule_id}: {one.what}" for one in refusals(rules.rules, world_of(loaded, tools))]
-    judge = Judge(tools, rules, role_finder(loaded), SystemClock().now)
+    world = world_of(loaded, tools)
+    wrong = [f"{one.origin}: rule {one.rule_id}: {one.what}" for one in refusals(rules.rules, world)]
+    judge = Judge(tools, rules, role_finder(loaded), SystemClock().now, world)
     wrong += broken_examples(policies.rules, loaded.settings.security, judge, of)
     if wrong:
         head = "" if len(wrong) == 1 else f"{len(wrong)} problems in the policy\n"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from akili_cli.core.execution.understanding import understand
 from akili_cli.core.policy.engine import RuleSet, decide
 from akili_cli.core.policy.model import Action
+from akili_cli.core.policy.reach import World
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.calls import Principal, Run, Source, ToolCall
 from akili_cli.domain.decisions import Decision
@@ -56,6 +57,7 @@ class Judge:
     rules: RuleSet
     role_of: Callable[[Principal], str | None]
     now: Callable[[], float]
+    world: World
 
     def action(self, asked: Asked) -> Action:
         """Understand a call; raises ``InvalidArgumentsError``."""

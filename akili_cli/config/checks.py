@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -119,8 +120,11 @@ def _entries(data: object) -> Iterator[Problem]:
         ),
         (
             _bad_domain,
+            ("tools.web.allowed_domains.*",),
+        ),
+        (
+            _bad_host,
             (
-                "tools.web.allowed_domains.*",
                 f"{rules}.domains.*",
                 *(f"{c}.{kind}_domains.*" for c in capabilities for kind in ("allowed", "denied")),
             ),
@@ -183,6 +187,14 @@ def _bad_path(text: str) -> str | None:
     if text.startswith("~") and text != "~" and not text.startswith("~/"):
         return "other users' homes are not expanded; write the path out"
     return None
+
+
+def _bad_host(text: str) -> str | None:
+    """Rules also speak of local sockets."""
+    if not text.startswith("unix:"):
+        return _bad_domain(text)
+    path = text.removeprefix("unix:")
+    return None if posixpath.isabs(path) and path == posixpath.normpath(path) else "must be unix: and a plain path"
 
 
 def _bad_domain(text: str) -> str | None:

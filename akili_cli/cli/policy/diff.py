@@ -7,7 +7,7 @@ from pathlib import Path
 
 from akili_cli.bootstrap.app import State
 from akili_cli.bootstrap.cases import asked_of, everyday_calls
-from akili_cli.bootstrap.probes import probes_of
+from akili_cli.bootstrap.probes import Places, probes_of
 from akili_cli.bootstrap.rulings import Asked, Judge
 from akili_cli.cli import render
 from akili_cli.cli.opening import opened_state, principal
@@ -85,7 +85,8 @@ async def diff_policies(old: Path, new: Path, cases: list[Path], as_json: bool) 
 
 
 def _probes(judges: tuple[Judge, Judge], state: State) -> list[Asked]:
-    return [probe for judge in judges for probe in probes_of(judge, state.home, state.start.cwd)]
+    places = Places(None, str(state.start.cwd))
+    return [probe for judge in judges for probe in probes_of(judge, places)]
 
 
 def _who(asked: Asked) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from akili_cli.bootstrap.app import State, open_journal
-from akili_cli.bootstrap.policy import build_rules, role_finder, tool_roots
+from akili_cli.bootstrap.policy import build_rules, role_finder, tool_roots, world_of
 from akili_cli.bootstrap.rehearsal import rehearsal_tools
 from akili_cli.bootstrap.rulings import Judge
 from akili_cli.cli import opening
@@ -24,7 +24,7 @@ def judge_of(state: State, config: Path | None = None) -> Judge:
     images = open_journal(replace(state, loaded=loaded))
     roots = tool_roots(loaded, cwd=cwd, home=home)
     tools = rehearsal_tools(loaded.settings, roots, home=str(home), cwd=str(cwd), images=images)
-    return Judge(tools, rules, role_finder(loaded), state.clock.now)
+    return Judge(tools, rules, role_finder(loaded), state.clock.now, world_of(loaded, tools))
 
 
 def load_other(state: State, config: Path) -> Loaded:

@@ -71,19 +71,21 @@ def _idle(rules: tuple[Rule, ...], world: World) -> Iterator[Finding]:
     for rule, why in _never(rules, world):
         if rule.verdict is Verdict.ALLOW:
             yield Finding(Level.WARNING, rule.id, rule.origin, f"it can never allow anything: {why}")
-    for rule in filter(_is_written, rules):
-        for what in _oddities(rule, world):
+    written = [rule for rule in rules if _is_written(rule)]
+    agents = frozenset(agent for rule in written for agent in rule.match.agents)
+    for rule in written:
+        for what in _oddities(rule, world, agents):
             yield Finding(Level.WARNING, rule.id, rule.origin, what)
 
 
-def _oddities(rule: Rule, world: World) -> Iterator[str]:
+def _oddities(rule: Rule, world: World, agents: frozenset[str]) -> Iterator[str]:
     if only_planned(rule.match, world):
         yield "it names only tools or permissions that this version does not have"
     for user in rule.match.users:
         if world.role_of(user) is None:
             yield f"the user {user} has no role, so everything is denied to them anyway"
     for name in rule.match.principals:
-        if name not in world.roles and name not in world.user_roles:
+        if name not in world.roles and name not in world.user_roles and name not in agents:
             yield f"{name} is no role and is not in security.user_roles; it counts for a user or an agent of that name"
 
 

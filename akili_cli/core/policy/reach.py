@@ -24,11 +24,15 @@ class ToolReach:
     opaque: bool = False
 
     @property
-    def highest(self) -> Risk:
-        """The highest level a call may count as: it cannot be undone, and untrusted text is in context."""
+    def highest_alone(self) -> Risk:
+        """The highest level a call may count as with no outside text in context: one that cannot be undone."""
         grave = self.opaque or bool(self.kinds & {"writes", "deletes", "nodes", "channels"})
-        level = max(self.risk, Risk.HIGH) if grave else self.risk
-        return level.raised() if self.opaque or self.kinds & ACTING else level
+        return max(self.risk, Risk.HIGH) if grave else self.risk
+
+    @property
+    def highest(self) -> Risk:
+        """The highest level a call may count as, with outside text in context."""
+        return self.highest_alone.raised() if self.opaque or self.kinds & ACTING else self.highest_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,15 @@ def why_never(rule: Rule, world: World, lowest: Risk = Risk.LOW) -> str | None:
     """
     match = rule.match
     return _nobody(match, world) or _nothing(match) or _no_tool(rule, world, lowest)
+
+
+def fitting(rule: Rule, world: World, lowest: Risk = Risk.LOW) -> tuple[ToolReach, ...]:
+    """Give the tools that can do what a rule names, at its risk, with effects that are known."""
+    return tuple(
+        tool
+        for tool in world.tools
+        if _is_named(rule.match, tool) and _does(rule.match, tool) and _has_risk(rule.match, tool, lowest)
+    )
 
 
 def only_planned(match: Match, world: World) -> bool:
@@ -115,9 +128,10 @@ def _is_named(match: Match, tool: ToolReach) -> bool:
 
 
 def _is_able(rule: Rule, tool: ToolReach) -> bool:
-    if tool.opaque and rule.verdict is not Verdict.ALLOW:
-        return True
-    match = rule.match
+    return (tool.opaque and rule.verdict is not Verdict.ALLOW) or _does(rule.match, tool)
+
+
+def _does(match: Match, tool: ToolReach) -> bool:
     needed = [
         (match.effects, frozenset(match.effects)),
         (match.paths or match.unless_paths is not None, PATHS),

@@ -1,0 +1,169 @@
+"""Every entry point of this version, each with how a call comes in through its own code: a new one adds a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from akili_cli.bootstrap.ground import Ground
+from akili_cli.bootstrap.prove import Entrance
+from akili_cli.bootstrap.rulings import Asked
+from akili_cli.cli.asking import Question, run_of
+from akili_cli.cli.prompt import TerminalAsker
+from akili_cli.cli.repl_session import Session
+from akili_cli.cli.undo import restore
+from akili_cli.core.agent.loop import AgentLoop
+from akili_cli.core.policy.engine import RuleSet
+from akili_cli.core.policy.model import Match, Rule
+from akili_cli.domain.calls import Principal, Run, Source, StepResult
+from akili_cli.domain.decisions import BUILT_IN, Verdict
+from akili_cli.domain.ids import new_uuid
+from akili_cli.domain.messages import (
+    Completion,
+    Message,
+    ModelEvent,
+    ModelRequest,
+    TextBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+    Usage,
+)
+
+_PROBE, _PRIMER = "probe", "primer"
+_APPROVER = Principal("akili-probe-approver", Source.CLI)
+_HOLD_ALL = RuleSet([Rule("hold", BUILT_IN, Verdict.ASK, Match(), "held, to be approved under the real rules")])
+
+
+class ScriptedModel:
+    """Asks for its calls one after the other, then says that it is done."""
+
+    provider, model = "scripted", "probe"
+
+    def __init__(self, calls: list[ToolUseBlock], skill: str | None) -> None:
+        """Keep the calls, and the runbook they claim to come from."""
+        self._calls = calls
+        self._skill = skill
+
+    def price(self, _usage: Usage) -> float | None:
+        """Cost nothing."""
+        return 0.0
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Yield the next turn."""
+        answered = sum(isinstance(block, ToolResultBlock) for m in request.messages for block in m.blocks)
+        left = self._calls[answered:]
+        block = left[0] if left else TextBlock("done")
+        yield Completion(
+            message=Message("assistant", (block,)),
+            usage=Usage(),
+            stop_reason="tool_use" if left else "end_turn",
+            provider=self.provider,
+            model=self.model,
+            cost_usd=0.0,
+            skill=self._skill,
+        )
+
+    async def close(self) -> None:
+        """Release nothing."""
+
+
+def _calls(ground: Ground, asked: Asked, *, primes: bool) -> list[ToolUseBlock]:
+    primer = ground.primer(asked) if primes and asked.untrusted else None
+    before = [] if primer is None else [ToolUseBlock(_PRIMER, primer.tool, primer.arguments)]
+    return [*before, ToolUseBlock(_PROBE, asked.tool, asked.arguments)]
+
+
+async def _scripted(ground: Ground, asked: Asked, *, primes: bool) -> AgentLoop:
+    loop = await ground.app.loop()
+    return replace(loop, model=ScriptedModel(_calls(ground, asked, primes=primes), asked.skill))
+
+
+def _probed(steps: tuple[StepResult, ...]) -> StepResult | None:
+    return next((step for step in steps if step.call.id.endswith(_PROBE)), None)
+
+
+async def _query(ground: Ground, asked: Asked) -> StepResult | None:
+    question = Question(message="probe", autonomous=asked.autonomous, read_only=asked.read_only)
+    run = run_of(question, Principal(asked.user, Source.CLI, asked.agent), None)
+    attached = tuple(TextBlock("text from outside", untrusted=label) for label in asked.untrusted)
+    loop = await _scripted(ground, asked, primes=False)
+    return _probed((await loop.run("probe", run, attachments=attached)).steps)
+
+
+async def _prompt(ground: Ground, asked: Asked) -> StepResult | None:
+    loop = await _scripted(ground, asked, primes=True)
+    me = Principal(asked.user, Source.REPL, asked.agent)
+    session = Session(app=ground.app, asker=TerminalAsker(), loop=loop, me=me)
+    session.mode = "autonomous" if asked.autonomous else "read-only" if asked.read_only else "ask"
+    return _probed((await loop.run("probe", session.run())).steps)
+
+
+async def _runbook(ground: Ground, asked: Asked) -> StepResult | None:
+    name = asked.skill or "akili-probe"
+    path = ground.app.state.workspace.runbooks_dir / f"{name}.md"
+    path.write_text(_runbook_text(_calls(ground, asked, primes=True)), encoding="utf-8")
+    loop = await ground.app.loop(runbook=name)
+    question = Question(message=f"play the runbook {name}", runbook=name)
+    run = run_of(question, Principal(asked.user, Source.CLI, asked.agent), None)
+    return _probed((await loop.run(question.message, run)).steps)
+
+
+def _runbook_text(calls: list[ToolUseBlock]) -> str:
+    tools = json.dumps(sorted({call.name for call in calls}))
+    head = f"---\nname: probe\nagent_role: executor\ncategory: probe\ntools_required: {tools}\n"
+    head += "risk_level: low\ndefault_budget: 1\n---\n\n# Probe\n\n## Procedure\n"
+    steps = (
+        {"id": call.id, "title": call.id, "tool": call.name, "with": call.arguments, "on_fail": "stop"}
+        for call in calls
+    )
+    return head + "".join(f"\n```yaml akili\n{json.dumps(step)}\n```\n" for step in steps)
+
+
+async def _approve(ground: Ground, asked: Asked) -> StepResult | None:
+    held = await replace(ground.app.pipeline, rules=_HOLD_ALL).run(asked.call(), _fresh(asked))
+    if held.approval_id is None:
+        return None
+    return (await ground.app.pipeline.resume(held.approval_id, _APPROVER))[1]
+
+
+def _fresh(asked: Asked) -> Run:
+    return replace(asked.run(), id=new_uuid())
+
+
+async def _undo(ground: Ground, asked: Asked) -> StepResult | None:
+    me = Principal(asked.user, Source.CLI, asked.agent)
+    return await restore(ground.app.pipeline, asked.arguments, me, "probe")
+
+
+ENTRANCES = (
+    Entrance(
+        name="query",
+        source=Source.CLI,
+        carries=frozenset({"read_only", "autonomous", "untrusted", "skill"}),
+        send=_query,
+    ),
+    Entrance(
+        name="prompt",
+        source=Source.REPL,
+        carries=frozenset({"read_only", "autonomous", "untrusted", "skill"}),
+        primes=True,
+        send=_prompt,
+    ),
+    Entrance(
+        name="runbooks run",
+        source=Source.CLI,
+        carries=frozenset({"untrusted", "skill"}),
+        always=frozenset({"skill"}),
+        primes=True,
+        send=_runbook,
+    ),
+    Entrance(
+        name="approvals approve",
+        source=Source.CLI,
+        carries=frozenset({"untrusted", "skill"}),
+        resumes=True,
+        send=_approve,
+    ),
+    Entrance(name="undo", source=Source.CLI, carries=frozenset(), restores=True, send=_undo),
+)
