@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from akili_cli.adapters.files.digest import file_digest
+from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.paths import is_within_any
 
@@ -24,6 +25,11 @@ def inputs_of(effects: Effects) -> dict[str, str]:
     return {path: file_digest(path) for path in still[:MAX_INPUTS]}
 
 
-def drifted(inputs: Mapping[str, str]) -> tuple[str, ...]:
-    """Give the paths that are no longer as they were."""
-    return tuple(path for path, digest in inputs.items() if file_digest(path) != digest)
+def drifted(inputs: Mapping[str, str], redactor: Redactor | None = None) -> tuple[str, ...]:
+    """Give the paths that are no longer as they were; with a redactor they are unsealed to be looked at."""
+    changed = []
+    for path, digest in inputs.items():
+        exact = str(redactor.unseal(path)) if redactor is not None else path
+        if file_digest(exact) != digest:
+            changed.append(path)
+    return tuple(changed)

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
+from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.approvals import store
 from akili_cli.core.approvals.inputs import drifted
 from akili_cli.core.approvals.model import Approval
@@ -78,8 +79,9 @@ def content_hash(steps: tuple[Approval, ...]) -> str:
 class PlanBook:
     """The plans of one organisation."""
 
-    def __init__(self, db: Database, org: str, clock: Clock) -> None:
+    def __init__(self, db: Database, org: str, clock: Clock, redactor: Redactor) -> None:
         """Keep the parts."""
+        self._redactor = redactor
         self._db = db
         self._org = org
         self._clock = clock
@@ -141,7 +143,7 @@ class PlanBook:
         now = self._clock.now()
         if plan.status == "pending" and plan.expires_at <= now:
             raise ExpiredError(f"{plan_id} has expired", hint="plan again; nothing was done")
-        changed = [path for step in chosen for path in drifted(step.inputs)]
+        changed = [path for step in chosen for path in drifted(step.inputs, self._redactor)]
         if changed and plan.status == "pending":
             raise ConflictError(
                 f"{', '.join(dict.fromkeys(changed))} changed since {plan_id} was made; nothing was done",

@@ -115,7 +115,7 @@ class ApprovalQueue:
         self._protected = protected
         self.asker = asker
         self.grants = GrantBook(db, org, clock, settings.grant_ttl_seconds)
-        self.plans = PlanBook(db, org, clock)
+        self.plans = PlanBook(db, org, clock, redactor)
         self._auto = AutoApproval(db, org, clock, settings.auto_approval)
 
     async def settle(self, request: Request) -> Settled:
@@ -195,7 +195,7 @@ class ApprovalQueue:
         if kind is not AnswerKind.ONCE:
             await self.grants.give(kind, asked_of(request), approval_id=approval.id, by=principal.user)
         used = await self.consume(approval.id)
-        changed = await asyncio.to_thread(drifted, used.inputs)
+        changed = await asyncio.to_thread(drifted, used.inputs, self._redactor)
         if changed:
             return Refused(f"{', '.join(changed)} changed while it was asked", "approval-inputs", approval.id)
         return self._permit(request, approved_by=principal.user, approval_id=approval.id)
@@ -204,7 +204,7 @@ class ApprovalQueue:
         """Make what is stored and shown: registered secrets are sealed, the digest is that of the exact call."""
         hide = self._redactor
         arguments, effects = hide.seal(request.call.arguments), hide.value(request.effects.as_dict())
-        inputs = await asyncio.to_thread(inputs_of, request.effects)
+        inputs = hide.seal(await asyncio.to_thread(inputs_of, request.effects))
         run, ruling = request.run, request.decision.ruling
         now = self._clock.now()
         return Approval(
@@ -226,12 +226,12 @@ class ApprovalQueue:
             rule_origin=str(ruling.origin),
             because=hide.text("; ".join((ruling.because, *request.decision.risk_reasons))),
             reason=hide.text(request.reason),
-            untrusted=run.untrusted,
+            untrusted=tuple(hide.text(label) for label in run.untrusted),
             cwd=self._place.cwd,
             host=self._place.host,
             created_at=now,
             expires_at=now + (PLAN_TTL_S if run.plan else self._settings.ttl_seconds),
-            inputs=inputs,
+            inputs={path: str(digest) for path, digest in inputs.items()} if isinstance(inputs, dict) else {},
             skill=run.skill,
         )
 
@@ -370,7 +370,7 @@ class ApprovalQueue:
         if approval.status is not ApprovalStatus.CONSUMED:
             return Refused("the approval was not used up first", "approval-state", approval.id)
         if approval.plan_id is None:
-            changed = await asyncio.to_thread(drifted, approval.inputs)
+            changed = await asyncio.to_thread(drifted, approval.inputs, self._redactor)
             if changed:
                 return Refused(f"{', '.join(changed)} changed since it was asked for", "approval-inputs", approval.id)
         return self._permit(request, approved_by=approval.resolved_by, approval_id=approval.id)

@@ -324,6 +324,7 @@ class Pipeline:
             output,
             text=self.redactor.text(output.text),
             metadata=metadata if isinstance(metadata, dict) else {},
+            untrusted=None if output.untrusted is None else self.redactor.text(output.untrusted),
         )
 
     async def _invalid(self, call: ToolCall, run: Run, error: InvalidArgumentsError) -> StepResult:
