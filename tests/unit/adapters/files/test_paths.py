@@ -200,7 +200,7 @@ def test_protected_paths_are_refused_even_with_a_permit(tmp_path: Path) -> None:
             write_file(str(own / "new"), b"", writes("/", protected=(protected,)))
 
 
-@pytest.mark.parametrize("name", ["environ", "mem", f"task/{os.getpid()}/environ"])
+@pytest.mark.parametrize("name", ["environ", "mem", f"task/{os.getpid()}/environ"], ids=["environ", "mem", "task"])
 def test_the_environment_and_memory_of_a_process_are_never_read(name: str) -> None:
     with pytest.raises(RefusedError, match="secrets"):
         read_file(f"/proc/{os.getpid()}/{name}", reads("/"), max_bytes=1000, limit=1000)

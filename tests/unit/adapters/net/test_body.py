@@ -27,7 +27,9 @@ async def test_more_than_the_cap_is_cut_and_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "raw"), [("gzip", gzip.compress(b"x" * 100)), ("Deflate", zlib.compress(b"x" * 100))]
+    ("encoding", "raw"),
+    [("gzip", gzip.compress(b"x" * 100)), ("Deflate", zlib.compress(b"x" * 100))],
+    ids=["gzip", "deflate"],
 )
 async def test_the_cap_counts_what_is_unpacked(encoding: str, raw: bytes) -> None:
     parts = [raw[:5], raw[5:]]
