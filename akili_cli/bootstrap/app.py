@@ -227,7 +227,8 @@ def open_sandbox(state: State) -> Sandbox:
         from akili_cli.core.sandbox.backends.seatbelt import SeatbeltSandbox
 
         return SeatbeltSandbox(settings, scratch, state.clock)
-    return ProcessSandbox(settings, scratch, state.clock)
+    private = state.loaded.settings.tools.web.allowed_private_hosts
+    return ProcessSandbox(settings, scratch, state.clock, private_hosts=private)
 
 
 @asynccontextmanager
