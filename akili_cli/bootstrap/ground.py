@@ -76,10 +76,14 @@ class InertTool:
         self.read_only = tool.read_only
         self.idempotent = tool.idempotent
         self.Args = tool.Args
+        self._declared: dict[str, Effects] = {}
 
     def effects(self, args: ToolArgs) -> Effects:
-        """Declare what the tool itself declares."""
-        return self._tool.effects(args)
+        """Declare what the tool itself declares; each call is looked at once."""
+        key = args.model_dump_json()
+        if key not in self._declared:
+            self._declared[key] = self._tool.effects(args)
+        return self._declared[key]
 
     async def run(self, _args: ToolArgs, permit: Permit) -> ToolOutput:
         """Do nothing, and remember that it was asked for."""
@@ -167,11 +171,15 @@ def _calm(settings: Settings) -> Settings:
 
 
 def _repository(root: Path) -> str:
+    """Make a git repository that the user commands run as may write to, whoever that is."""
     git = root / "repository" / ".git"
     for name in ("objects", "refs"):
         (git / name).mkdir(parents=True)
     (git / "HEAD").write_text("ref: refs/heads/main\n", encoding="ascii")
     (git / "config").write_text("[core]\n\trepositoryformatversion = 0\n", encoding="ascii")
+    for path in (git.parent, *git.parent.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    root.chmod(0o711)
     return str(git.parent)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -225,15 +226,33 @@ def _fetch_calls(match: Match, _places: Places) -> Iterator[dict[str, object]]:
         yield {"url": url}
 
 
-def _git_calls(match: Match, places: Places) -> Iterator[dict[str, object]]:
-    asked = match.unless_paths is None and _paths(match, "reads")
-    repositories = [*(asked or ()), *([] if asked or places.repository is None else [places.repository])]
-    subcommands = [words.split()[1:2] or ["status"] for words in match.commands if words.split()[0] == "git"]
-    if match.commands and not subcommands:
+def _code_calls(match: Match, places: Places) -> Iterator[dict[str, object]]:
+    for call in _shell_calls(match, places):
+        yield {"language": "sh", "code": call["command"]}
+    yield {"language": "python3", "code": "print()"}
+
+
+def _git_reads(match: Match, places: Places) -> Iterator[dict[str, object]]:
+    return _git_calls(match, places, "reads", ("status", ()))
+
+
+def _git_writes(match: Match, places: Places) -> Iterator[dict[str, object]]:
+    yield from _git_calls(match, places, "writes", ("add", (PROBE,)))
+    yield from _git_calls(match, places, "deletes", ("rm", (PROBE,)))
+
+
+def _git_calls(
+    match: Match, places: Places, kind: str, usual: tuple[str, tuple[str, ...]]
+) -> Iterator[dict[str, object]]:
+    named = any((match.paths, match.reads, match.writes, match.deletes))
+    repositories = _paths(match, kind) if named else (places.repository,)
+    patterns = [shlex.split(text) for text in match.commands]
+    words = [(one[1], tuple(one[2:])) if len(one) > 1 else usual for one in patterns if one[0] == "git"]
+    if match.commands and not words:
         return
-    for repository, words in itertools.product(repositories, subcommands or [["status"]]):
-        if Path(repository).is_dir():
-            yield {"repo_path": repository, "subcommand": words[0]}
+    for repository, (subcommand, rest) in itertools.product(repositories, words or [usual]):
+        if repository is not None and Path(repository).is_dir():
+            yield {"repo_path": repository, "subcommand": subcommand, "args": list(rest)}
 
 
 def _paths(match: Match, kind: str) -> tuple[str, ...]:
@@ -270,5 +289,7 @@ _MAKERS: Mapping[str, Callable[[Match, Places], Iterator[dict[str, object]]]] = 
     "file_write": _write_calls,
     "file_restore": _restore_calls,
     "web_fetch": _fetch_calls,
-    "git_read": _git_calls,
+    "git_read": _git_reads,
+    "git_write": _git_writes,
+    "code_exec": _code_calls,
 }

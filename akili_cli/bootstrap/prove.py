@@ -47,6 +47,7 @@ class Cell:
 
 
 OK, MISSING, APART = "ok", "MISSING", "-"
+NO_CALL = "the tools it means take no call here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,35 +101,40 @@ async def _prove_rule(rule: Rule, ground: Ground, entrances: Sequence[Entrance])
         proof.cells[entrance.name] = cell
         if proof.probe is None and probe is not None:
             proof = replace(proof, probe=probe)
-    if why_idle is None and all(cell.state == APART for cell in proof.cells.values()):
+    cells = proof.cells.values()
+    if why_idle is None and all(c.state == APART for c in cells) and not any(c.note == NO_CALL for c in cells):
         proof.cells[entrances[0].name] = Cell(MISSING, "no entry point can show it")
     return proof
 
 
 async def _prove_from(rule: Rule, ground: Ground, entrance: Entrance) -> tuple[Cell, Asked | None]:
-    if rule.match.sources and entrance.source not in rule.match.sources:
-        return Cell(APART, f"only from {', '.join(rule.match.sources)}"), None
     tried = [*_from(rule, ground, entrance)]
-    if not tried:
-        return Cell(APART, "no tool of this entry point is meant"), None
     able = [asked for asked in tried if _needs(asked) <= entrance.carries and _enters(asked, ground, entrance)]
-    if not able:
-        return Cell(APART, f"needs {', '.join(sorted(_needs(tried[0])))}, which cannot come in here"), None
     found = find_probes(rule, ground.judge, able)
     probes = [probe for probe in found.values() if probe is not None]
     if not probes:
-        elsewhere = [probe for probe in find_probes(rule, ground.judge, tried).values() if probe is not None]
-        if elsewhere:
-            return Cell(
-                APART, f"needs {', '.join(sorted(_needs(elsewhere[0].asked)))}, which cannot come in here"
-            ), None
-        if not _has_risk(rule, ground, entrance):
-            return Cell(APART, f"nothing here counts as {rule.match.min_risk}"), None
-        return Cell(MISSING, "no call was found to which it speaks"), None
+        return _unseen(rule, ground, entrance, tried, able=bool(able)), None
     for tool, probe in found.items():
         if probe is None and needs_every_tool(rule):
             return Cell(MISSING, f"it does not speak to {tool}"), probes[0].asked
     return await _send_all(rule, ground, entrance, probes if needs_every_tool(rule) else _first(probes))
+
+
+def _unseen(rule: Rule, ground: Ground, entrance: Entrance, tried: list[Asked], *, able: bool) -> Cell:
+    """Tell a rule that cannot apply to an entry point from one that should and does not."""
+    if rule.match.sources and entrance.source not in rule.match.sources:
+        return Cell(APART, f"only from {', '.join(rule.match.sources)}")
+    if not tried:
+        return Cell(APART, "no tool of this entry point is meant")
+    found = find_probes(rule, ground.judge, tried)
+    elsewhere = [probe.asked for probe in found.values() if probe is not None] or ([] if able else tried)
+    if elsewhere:
+        return Cell(APART, f"needs {', '.join(sorted(_needs(elsewhere[0])))}, which cannot come in here")
+    if not found:
+        return Cell(APART, NO_CALL)
+    if not _has_risk(rule, ground, entrance):
+        return Cell(APART, f"nothing here counts as {rule.match.min_risk}")
+    return Cell(MISSING, "no call was found to which it speaks")
 
 
 def _has_risk(rule: Rule, ground: Ground, entrance: Entrance) -> bool:

@@ -23,11 +23,13 @@ KINDS = {
     "file_write": frozenset({"writes"}),
     "file_restore": frozenset({"writes", "deletes"}),
     "git_read": frozenset({"reads", "commands"}),
+    "git_write": frozenset({"reads", "writes", "deletes", "commands"}),
+    "code_exec": frozenset({"reads", "writes", "deletes", "commands"}),
     "web_fetch": frozenset({"hosts"}),
 }
 """What each tool may declare; a tool that is not listed could declare anything."""
 
-OPAQUE = frozenset({"shell_exec"})
+OPAQUE = frozenset({"shell_exec", "code_exec"})
 
 
 class NoSandbox:
