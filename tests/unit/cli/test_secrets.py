@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Say
+
+VALUE = "hunter22-in-production"
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(f"{VALUE}\n".encode()))
+    monkeypatch.setattr("sys.stdin", stdin)
+
+
+@pytest.mark.usefixtures("typed")
+def test_a_secret_is_kept_listed_checked_and_forgotten_without_being_shown(akili: Say, tmp_path: Path) -> None:
+    said = [akili("secrets", "set", "db"), akili("secrets", "list"), akili("secrets", "check")]
+    assert [one.code for one in said] == [0, 0, 0]
+    path = tmp_path / "home" / ".akili" / "secrets" / "db"
+    assert said[0].out.strip() == f"file://{path}"
+    assert path.read_text() == VALUE
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "db" in said[1].out
+    assert said[2].out.startswith("ok")
+    assert not [one for one in said if VALUE in one.out + one.err]
+    assert akili("secrets", "rm", "db").code == 0
+    assert akili("secrets", "list", "--json").json == []
+    assert akili("secrets", "rm", "db").code == 1
+
+
+@pytest.mark.usefixtures("typed")
+def test_a_value_on_the_command_line_is_refused(akili: Say) -> None:
+    assert akili("secrets", "set", "db", VALUE).code == 64
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"a\0b", b"\xff\xfe", b"x" * 70_000])
+def test_a_value_that_cannot_be_used_is_refused(akili: Say, monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert akili("secrets", "set", "db").code == 64
+    assert akili("secrets", "list", "--json").json == []
+
+
+@pytest.mark.usefixtures("typed")
+@pytest.mark.parametrize("name", ["../x", "a/b", ".x", ""])
+def test_a_name_that_could_be_a_path_is_refused(akili: Say, name: str) -> None:
+    assert akili("secrets", "set", name).code == 64
+
+
+@pytest.mark.parametrize("reference", ["env://NOT_SET", "vault://a/b", "file:///none", "plain"])
+def test_a_reference_that_gives_nothing_fails_the_check(akili: Say, reference: str) -> None:
+    said = akili("secrets", "check", reference, "--json")
+    assert said.code == 1
+    assert said.json[0]["ok"] is False
+
+
+def test_a_key_given_in_place_of_its_reference_is_not_repeated(akili: Say) -> None:
+    said = akili("secrets", "check", "sk-abcdefghij")
+    assert said.code == 1
+    assert "sk-abcdefghij" not in said.out + said.err
+
+
+def test_a_check_says_what_tools_may_use(akili: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DB_PASSWORD", VALUE)
+    said = akili("secrets", "check", "env://DB_PASSWORD", "--json")
+    assert said.json == [{"reference": "env://DB_PASSWORD", "ok": True, "tools": "may not", "error": None}]
+
+
+def test_a_machine_without_a_keyring_is_told_what_else_there_is(akili: Say) -> None:
+    said = akili("secrets", "check", "keyring://akili/db")
+    assert said.code == 1
+    assert "keyring" in said.err
+    assert "env://NAME" in said.err
