@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from akili_cli.adapters.storage.backends.sqlite import open_sqlite
-from akili_cli.core.approvals.model import Answer, AnswerKind, Approval
+from akili_cli.core.approvals.model import NO_OFFER, Answer, AnswerKind, Approval, Offer
 from akili_cli.core.audit.reader import AuditReader
 from akili_cli.core.policy.compile import RoleSpec
 from akili_cli.core.policy.model import Match, Rule
@@ -210,7 +210,7 @@ class Dawdler:
         self.meanwhile = meanwhile
         self.kind = kind
 
-    async def ask(self, approval: Approval) -> Answer:
+    async def ask(self, approval: Approval, _offer: Offer = NO_OFFER) -> Answer:
         done = self.meanwhile(approval)
         if asyncio.iscoroutine(done):
             await done
@@ -240,7 +240,7 @@ async def test_a_prompt_that_is_interrupted_leaves_a_record_and_runs_nothing(tmp
     look, shown = Look(), asyncio.Event()
 
     class Thinker:
-        async def ask(self, approval: Approval) -> Answer:
+        async def ask(self, approval: Approval, _offer: Offer = NO_OFFER) -> Answer:
             shown.set()
             await asyncio.Event().wait()
             raise AssertionError
