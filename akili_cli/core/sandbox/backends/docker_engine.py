@@ -14,6 +14,7 @@ from akili_cli.core.sandbox.docker_command import LABEL, NAME, OWNER_LABEL
 from akili_cli.core.sandbox.probe import LAYERS
 
 _BUILD = "docker build -t {} -f examples/docker/Dockerfile.runtime ."
+_FIX = "use an engine with its default seccomp profile and delegated cgroup controllers (`docker info` warns)"
 _LIMITS = ("MemoryLimit", "SwapLimit", "CpuCfsQuota", "PidsLimit")
 _HELD = {
     "files": "a read-only image; of this machine only the permit's paths",
@@ -41,7 +42,10 @@ class Engine:
             "syscalls": "the engine's own seccomp filter",
             "limits": "memory, CPU, processes, file size, descriptors, by cgroup and rlimit",
         }
-        return tuple(Layer(name, name not in missing, missing.get(name, details[name])) for name in LAYERS)
+        return tuple(
+            Layer(name, name not in missing, missing.get(name, details[name]), _FIX if name in missing else "")
+            for name in LAYERS
+        )
 
 
 def look(client: DockerClient, image: str) -> Engine:
