@@ -10,7 +10,7 @@ from pathlib import Path
 
 from akili_cli.bootstrap.rulings import Asked, Judge
 from akili_cli.bootstrap.shell_probes import shell_lines
-from akili_cli.core.policy.engine import spoken
+from akili_cli.core.policy.engine import decide, spoken
 from akili_cli.core.policy.hours import Hours
 from akili_cli.core.policy.model import Action, Match, Rule
 from akili_cli.core.policy.reach import PATHS, World, fitting
@@ -26,15 +26,25 @@ _QUARTER_S, _QUARTERS_OF_A_WEEK = 900, 672
 _EFFECT_FIELDS = ("effects", "paths", "reads", "writes", "deletes", "commands", "domains")
 _UNLESS_FIELDS = ("unless_paths", "unless_commands", "unless_domains")
 _MAX_TRIED = 400
+_BEST = 3
 _NO_DIGEST = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A call that a rule speaks to. ``decides`` when that rule's verdict is also the decision."""
+    """A call that a rule speaks to.
+
+    ``decides`` when that rule's verdict is also the decision, ``clear`` when all the call's effects are known.
+    """
 
     asked: Asked
     decides: bool
+    clear: bool
+
+    @property
+    def worth(self) -> int:
+        """How much it shows."""
+        return 2 * self.decides + self.clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ def candidates(rule: Rule, world: World, places: Places, now: float) -> Iterator
 
 
 def find_probes(rule: Rule, judge: Judge, ask: Iterable[Asked]) -> Mapping[str, Probe | None]:
-    """Give, for each tool, the first call the rule speaks to and preferably decides.
+    """Give, for each tool, the call that shows the rule best: one it speaks to, decides, and that is known whole.
 
     None stands for a tool whose calls were all understood in vain; one that took no call at all is left out. That
     a call's effects cannot be known proves nothing, as it then matches every restriction: what is known must do.
@@ -97,29 +107,29 @@ def find_probes(rule: Rule, judge: Judge, ask: Iterable[Asked]) -> Mapping[str, 
     found: dict[str, Probe | None] = {}
     tried: dict[str, int] = {}
     for asked in ask:
-        best = found.get(asked.tool)
         tried[asked.tool] = tried.get(asked.tool, 0) + 1
-        if (best is not None and best.decides) or tried[asked.tool] > _MAX_TRIED:
+        best = found.get(asked.tool)
+        if (best is not None and best.worth == _BEST) or tried[asked.tool] > _MAX_TRIED:
             continue
-        action = _understood(judge, asked)
-        if action is None:
+        try:
+            action = judge.action(asked)
+        except InvalidArgumentsError:
             continue
         found.setdefault(asked.tool, None)
-        if any(one.id == rule.id for one in spoken(action, judge.rules)) and rule.over_ask is False:
-            decides = judge.decide(asked).verdict is rule.verdict
-            if best is None or decides:
-                found[asked.tool] = Probe(asked, decides)
-        elif rule.over_ask and judge.decide(asked).ruling.rule_id == rule.id:
-            found[asked.tool] = Probe(asked, decides=True)
+        probe = _probe(rule, judge, asked, action)
+        if probe is not None and (best is None or probe.worth > best.worth):
+            found[asked.tool] = probe
     return found
 
 
-def _understood(judge: Judge, asked: Asked) -> Action | None:
-    try:
-        action = judge.action(asked)
-    except InvalidArgumentsError:
+def _probe(rule: Rule, judge: Judge, asked: Asked, action: Action) -> Probe | None:
+    known = replace(action, effects=replace(action.effects, opaque=None))
+    if not any(one.id == rule.id for one in spoken(known, judge.rules)):
         return None
-    return replace(action, effects=replace(action.effects, opaque=None))
+    decision = decide(action, judge.rules)
+    if rule.over_ask and decision.ruling.rule_id != rule.id:
+        return None
+    return Probe(asked, decides=decision.verdict is rule.verdict, clear=action.effects.opaque is None)
 
 
 def probes_of(judge: Judge, places: Places) -> list[Asked]:

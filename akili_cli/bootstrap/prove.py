@@ -145,7 +145,7 @@ def _has_risk(rule: Rule, ground: Ground, entrance: Entrance) -> bool:
 
 
 def _first(probes: list[Probe]) -> list[Probe]:
-    return sorted(probes, key=lambda probe: not probe.decides)[:1]
+    return sorted(probes, key=lambda probe: -probe.worth)[:1]
 
 
 def _from(rule: Rule, ground: Ground, entrance: Entrance) -> Iterator[Asked]:

@@ -54,12 +54,14 @@ def decide(action: Action, rules: RuleSet) -> Decision:
 
     1. Allow rules that name a risk may lower where the risk starts.
     2. What the effects are, and untrusted text in context, raise it again.
-    3. Every rule is matched at that risk; deny beats ask beats allow; nothing at all is a denial.
+    3. Every rule is matched at that risk; deny beats ask beats allow; nothing at all is a denial. Of rules that
+    say the same, those that speak to what is known of an opaque action come first.
     """
     risk, reasons = _raise(action, rules.lowest_risk(action))
     matched = _silence_asks(rules.matching(replace(action, risk=risk)))
-    hits = [RuleHit(rule.id, rule.origin, rule.verdict, _because(rule, action)) for rule in matched]
-    hits.sort(key=lambda hit: (_STRENGTH[hit.verdict], hit.rule_id))
+    blind = _blind(matched, replace(action, risk=risk), rules)
+    hits = [RuleHit(rule.id, rule.origin, rule.verdict, _because(rule, action, blind)) for rule in matched]
+    hits.sort(key=lambda hit: (_STRENGTH[hit.verdict], hit.rule_id in blind, hit.rule_id))
     hits = hits or [DEFAULT_DENY]
     return Decision(hits[0].verdict, risk, tuple(hits), tuple(reasons))
 
@@ -95,7 +97,15 @@ def _raise(action: Action, start: Risk) -> tuple[Risk, list[str]]:
     return risk, reasons
 
 
-def _because(rule: Rule, action: Action) -> str:
-    if action.effects.opaque is not None and rule.verdict is Verdict.DENY:
+def _blind(matched: list[Rule], action: Action, rules: RuleSet) -> frozenset[str]:
+    """Give the ids of rules that match only because the effects cannot be known."""
+    if action.effects.opaque is None:
+        return frozenset()
+    known = rules.matching(replace(action, effects=replace(action.effects, opaque=None)))
+    return frozenset(rule.id for rule in matched) - frozenset(rule.id for rule in known)
+
+
+def _because(rule: Rule, action: Action, blind: frozenset[str]) -> str:
+    if rule.id in blind and rule.verdict is Verdict.DENY:
         return f"{rule.because}; the effects cannot be known: {action.effects.opaque}"
     return rule.because
