@@ -26,7 +26,7 @@ _QUARTER_S, _QUARTERS_OF_A_WEEK = 900, 672
 _EFFECT_FIELDS = ("effects", "paths", "reads", "writes", "deletes", "commands", "domains")
 _UNLESS_FIELDS = ("unless_paths", "unless_commands", "unless_domains")
 _MAX_TRIED = 400
-_BEST = 3
+_BEST = 7
 _NO_DIGEST = "0" * 64
 
 
@@ -34,17 +34,19 @@ _NO_DIGEST = "0" * 64
 class Probe:
     """A call that a rule speaks to.
 
-    ``decides`` when that rule's verdict is also the decision, ``clear`` when all the call's effects are known.
+    ``alone`` when no other rule would decide the same, ``decides`` when its verdict is the decision, ``clear``
+    when all the call's effects are known.
     """
 
     asked: Asked
+    alone: bool
     decides: bool
     clear: bool
 
     @property
     def worth(self) -> int:
         """How much it shows."""
-        return 2 * self.decides + self.clear
+        return 4 * self.alone + 2 * self.decides + self.clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,9 @@ def _probe(rule: Rule, judge: Judge, asked: Asked, action: Action) -> Probe | No
     decision = decide(action, judge.rules)
     if rule.over_ask and decision.ruling.rule_id != rule.id:
         return None
-    return Probe(asked, decides=decision.verdict is rule.verdict, clear=action.effects.opaque is None)
+    decides = decision.verdict is rule.verdict
+    deciding = [hit for hit in decision.hits if hit.verdict is decision.verdict]
+    return Probe(asked, alone=decides and len(deciding) == 1, decides=decides, clear=action.effects.opaque is None)
 
 
 def probes_of(judge: Judge, places: Places) -> list[Asked]:
