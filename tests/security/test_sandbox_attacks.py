@@ -514,6 +514,40 @@ async def test_a_tree_cannot_take_more_memory_than_the_limit(sandbox: ProcessSan
     assert b"more than 256 MB" in result.stderr
 
 
+DISK_FILLERS = {
+    "many files": "for i in $(seq 60); do head -c 4000000 /dev/zero > f$i; done; sleep 20",
+    "deep": "while mkdir d && cd d; do head -c 4000000 /dev/zero > f; done; sleep 20",
+    "closed directories": "for i in $(seq 60); do mkdir $i; head -c 4M /dev/zero > $i/f; chmod 0 $i; done; sleep 20",
+    "files without a name": "for i in $(seq 60); do (exec 9>$i; rm $i; head -c 4M /dev/zero >&9; sleep 20)& done; wait",
+}
+
+
+@pytest.mark.parametrize("line", DISK_FILLERS.values(), ids=DISK_FILLERS.keys())
+async def test_a_tree_cannot_fill_the_disk(tmp_path: Path, line: str) -> None:
+    settings = SandboxSettings(max_file_mb=8, max_disk_mb=40)
+    result = await ProcessSandbox(settings, tmp_path, SystemClock()).run(
+        ExecRequest(("sh", "-c", line), 15), permit_for(NOTHING)
+    )
+    assert not result.timed_out
+    assert b"more than 40 MB on disk" in result.stderr
+
+
+async def test_a_tree_cannot_use_more_cpu_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("akili_cli.core.sandbox.backends.process._CPU_S_PER_CORE", 1)
+    code = """
+        import os, time
+        for _ in range(4):
+            if os.fork() == 0:
+                while time.process_time() < 0.6:
+                    pass
+                time.sleep(20)
+        time.sleep(20)
+        """
+    result = await py(ProcessSandbox(SandboxSettings(), tmp_path, SystemClock()), code, timeout_s=15)
+    assert not result.timed_out
+    assert b"used more CPU" in result.stderr
+
+
 async def test_a_file_cannot_grow_past_the_limit(sandbox: ProcessSandbox) -> None:
     result = await sh(sandbox, "head -c 20000000 /dev/zero > big; wc -c < big")
     assert int(result.stdout.split()[-1]) <= 8 << 20

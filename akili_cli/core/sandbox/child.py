@@ -10,7 +10,7 @@ import os
 import select
 import time
 
-from akili_cli.core.sandbox import channel, inside, kernel, namespaces, tree, wire
+from akili_cli.core.sandbox import channel, disk, inside, kernel, namespaces, tree, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Child:
         self._left = b"0"
         self._deadline = 0.0
         self._memory = 0
+        self._cpu_s = 0.0
+        self._disk: disk.Disk | None = None
         self.next_look: float | None = None
         self.is_waiting = True
         self.is_ending = False
@@ -73,10 +75,19 @@ class Child:
         """Compare what the command uses with its limits."""
         if time.monotonic() >= self._deadline:
             self._stop({"stopped": [b"timeout"]})
-        elif tree.memory_bytes(self._process, self._memory) > self._memory:
-            self._stop({"stopped": [b"memory"]})
+        elif limit := self._exceeded():
+            self._stop({"stopped": [limit]})
         else:
             self.next_look = min(time.monotonic() + _LOOK_S, self._deadline)
+
+    def _exceeded(self) -> bytes:
+        if tree.memory_bytes(self._process, self._memory) > self._memory:
+            return b"memory"
+        if tree.cpu_s(self._process) > self._cpu_s:
+            return b"cpu"
+        if self._disk is not None and self._disk.is_exceeded(self._process):
+            return b"disk"
+        return b""
 
     def close(self) -> None:
         """Let go of a child that is over."""
@@ -95,6 +106,8 @@ class Child:
         now = time.monotonic()
         self._deadline = now + int(limits["timeout_ms"][0]) / 1000
         self._memory = int(limits["memory_bytes"][0])
+        self._cpu_s = float(limits["cpu_s"][0])
+        self._disk = disk.Disk(limits["writable"], int(limits["disk_bytes"][0]), time.time())
         self.next_look = min(now + _FIRST_LOOK_S, self._deadline)
 
     def _hear(self) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _IGNORED_BY_PYTHON = (13, 25)  # SIGPIPE and SIGXFSZ: commands expect the defaults
 _SIGINT, _SIGKILL = 2, 9
-_MAX_HEADER = 4096
+_MAX_HEADER = 1 << 16
 _PROXY_PORT = 3128
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
 
@@ -169,6 +169,7 @@ def _steps(
 
     def mounts() -> None:
         namespaces.private_mounts(request["writable"], request["covered"])
+        namespaces.guard(request["pinned"], request["frozen"])
         apart.append(True)
 
     own_proc = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)

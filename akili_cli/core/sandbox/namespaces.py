@@ -75,6 +75,19 @@ def private_mounts(writable: Sequence[bytes], covered: Sequence[bytes]) -> None:
         os.close(descriptor)
 
 
+def guard(pinned: Sequence[bytes], frozen: Sequence[bytes]) -> None:
+    """Make paths mounts of their own, which nobody can rename or remove; frozen ones cannot change either.
+
+    Only inside private mounts. Raises ``OSError``.
+    """
+    for path in (*pinned, *frozen):
+        descriptor = kernel.open_plain(path)
+        kernel.mount(b"/proc/self/fd/%d" % descriptor, path, None, _BIND | _REC)
+        os.close(descriptor)
+    for path in frozen:
+        _set_attributes(path, add=_RDONLY)
+
+
 def _is_read_only(path: bytes) -> bool:
     return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 

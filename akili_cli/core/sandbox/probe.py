@@ -48,7 +48,7 @@ class Probe:
             self._network(),
             self._processes(),
             self._one("seccomp", "syscalls", "a filter refuses tracing, mounting, kernel keys, io_uring and the like"),
-            self._one("limits", "limits", "CPU, memory, file size, descriptors, processes, and the tree's memory"),
+            self._one("limits", "limits", _LIMITS),
             self._identity(),
         )
 
@@ -83,6 +83,7 @@ class Probe:
 
 
 _FILTERS = ("landlock", "seccomp")
+_LIMITS = "CPU, memory, file size, descriptors, processes; the memory, CPU and disk of all together are watched"
 _FIX = {
     "landlock": "use a kernel >= 5.13 that boots with lsm=landlock,...",
     "seccomp": f"use x86_64 or aarch64 (this is {kernel.MACHINE}) and a container that allows seccomp(2)",

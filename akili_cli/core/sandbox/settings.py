@@ -38,4 +38,5 @@ class SandboxSettings(BaseModel):
     max_output_bytes: int = Field(1_048_576, ge=1024, le=67_108_864)
     max_processes: int = Field(256, ge=1, le=65_536)
     max_file_mb: int = Field(64, ge=1, le=1_048_576)
+    max_disk_mb: int = Field(512, ge=1, le=1_048_576, description="what one command may put on disk altogether")
     require: tuple[LayerName, ...] = Field((), strict=False, description="layers without which nothing runs")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 
 from akili_cli.core.sandbox import kernel
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_BLOCK = 512
 _SIGKILL = 9
 _SWEEP_S = 2.0
 
@@ -49,6 +52,30 @@ def memory_bytes(process: int, limit: int) -> int:
     members = descendants(process)
     total = sum(_resident(member) for member in members)
     return total if total <= limit else sum(_proportional(member) for member in members)
+
+
+def cpu_s(process: int) -> float:
+    """Add up the seconds of CPU that a process and the tree below it have used, children that ended included."""
+    ticks = 0
+    for member in (process, *descendants(process)):
+        fields = _read(f"/proc/{member}/stat").rpartition(b")")[2].split()
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / _TICKS_PER_S
+
+
+def unlinked_bytes(process: int) -> int:
+    """Add up the files that the tree below a process holds open although they have no name any more."""
+    seen: dict[tuple[int, int], int] = {}
+    for member in descendants(process):
+        folder = f"/proc/{member}/fd"
+        try:
+            for name in os.listdir(folder):  # noqa: PTH208 - pathlib would make every fork bigger
+                status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - as above
+                if status.st_nlink == 0 and stat.S_ISREG(status.st_mode):
+                    seen[status.st_dev, status.st_ino] = status.st_blocks * _BLOCK
+        except OSError:  # gone meanwhile
+            continue
+    return sum(seen.values())
 
 
 def _resident(process: int) -> int:

@@ -23,7 +23,8 @@ _GRACE_S = 5.0
 _FULL_S = 0.002
 _FRAME = wire.LENGTH
 _STARTS = bytes(_FRAME)
-_HEADER = ("timeout_ms", "memory_bytes")
+_HEADER = ("timeout_ms", "memory_bytes", "cpu_s", "disk_bytes", "writable")
+_MAX_HEADER = 60_000
 Fields = Mapping[str, Sequence[bytes]]
 T = TypeVar("T")
 
@@ -185,7 +186,10 @@ def ask(zygote: Zygote, request: Fields) -> Fields:
 
 
 def _header(request: Fields) -> bytes:
-    return wire.pack({name: request[name] for name in _HEADER})[_FRAME:]
+    header = wire.pack({name: request[name] for name in _HEADER})[_FRAME:]
+    if len(header) > _MAX_HEADER:
+        raise SandboxError("the permit names too many places to write to")
+    return header
 
 
 async def _hand(zygote: Zygote, header: bytes, descriptors: Sequence[int]) -> None:

@@ -15,6 +15,7 @@ from akili_cli.core.sandbox.backends.spawn import Zygote
 from akili_cli.core.sandbox.base import ExecRequest, ExecResult, Layer
 from akili_cli.core.sandbox.grants import Grants, base_rules, grants_for
 from akili_cli.core.sandbox.probe import LAYERS, USERNS_FIX, Probe
+from akili_cli.core.sandbox.repositories import Repositories, repositories_below
 from akili_cli.core.sandbox.scratch import Scratch, first_closed, sweep_stale
 from akili_cli.core.sandbox.settings import SandboxSettings
 from akili_cli.domain.clock import Clock
@@ -111,7 +112,9 @@ class ProcessSandbox:
         grants = grants_for(permit.effects, permit.protected, scratch=str(scratch.path), cwd=cwd, mounts=mounts)
         active = self._active(probe, grants)
         scratch.put(request.files)
-        fields = self._fields(request, grants, probe, cwd=cwd, scratch=scratch, timeout_s=timeout_s)
+        places = [path for path in grants.writable if path != str(scratch.path)]
+        guarded = await asyncio.to_thread(repositories_below, places) if places else Repositories()
+        fields = self._fields(request, grants, guarded, probe, cwd=cwd, scratch=scratch, timeout_s=timeout_s)
         started = self._clock.monotonic()
         door = proxy.Proxy(grants.network.hosts, self._private_hosts) if grants.network.hosts else None
         for _ in range(_TRIES):  # a zygote that died meanwhile is replaced, if nothing of the command had run
@@ -127,10 +130,9 @@ class ProcessSandbox:
             if outcome.started or outcome.fields:
                 break
         result = self._result(outcome, self._clock.monotonic() - started, active)
-        if door is None or not door.refusals:
-            return result
-        notes = "".join(f"akili: refused: {refusal}\n" for refusal in door.refusals)
-        return dataclasses.replace(result, stderr=result.stderr + notes.encode())
+        notes = [f"akili: refused: {refusal}\n" for refusal in (door.refusals if door else ())]
+        notes += [f"akili: removed {path}: it would redirect git\n" for path in guarded.undo_redirects()]
+        return dataclasses.replace(result, stderr=result.stderr + "".join(notes).encode()) if notes else result
 
     def _checked(self, request: ExecRequest) -> float:
         texts = (*request.argv, *request.env, *request.env.values(), request.cwd or "")
@@ -172,6 +174,7 @@ class ProcessSandbox:
         self,
         request: ExecRequest,
         grants: Grants,
+        guarded: Repositories,
         probe: Probe,
         *,
         cwd: str,
@@ -213,6 +216,8 @@ class ProcessSandbox:
             "layers": _encoded(steps),
             "writable": _encoded(grants.writable),
             "covered": _encoded(covered),
+            "pinned": _encoded(guarded.pinned if mounts else ()),
+            "frozen": _encoded(guarded.frozen if mounts else ()),
             **({"base": []} if grants.base else {}),
             "rule_paths": _encoded(rule.path for rule in grants.rules),
             "rule_rights": _numbers(rule.rights for rule in grants.rules),
@@ -239,6 +244,8 @@ class ProcessSandbox:
             "limit_names": _encoded(limits),
             "limit_values": _numbers(limits.values()),
             "memory_bytes": _numbers([memory]),
+            "disk_bytes": _numbers([settings.max_disk_mb * _MIB]),
+            "cpu_s": _numbers([limits["RLIMIT_CPU"]]),
         }
 
     def _result(self, outcome: Outcome, duration_s: float, active: tuple[str, ...]) -> ExecResult:
@@ -251,7 +258,7 @@ class ProcessSandbox:
             raise SandboxError(f"{left} processes of the command could not be ended")
         stderr = outcome.stderr
         if stopped in _NOTES:
-            stderr += _NOTES[stopped].format(self._settings.max_memory_mb).encode()
+            stderr += _NOTES[stopped].format(self._settings).encode()
         return ExecResult(
             exit_code=_KILLED if stopped else int(_text(fields, "exit")),
             stdout=outcome.stdout,
@@ -278,6 +285,8 @@ class ProcessSandbox:
                 "cwd": _encoded([path]),
                 "writable": _encoded([path]),
                 "covered": _encoded([str(self._root)]),
+                "pinned": [],
+                "frozen": [],
                 "rule_paths": _encoded([path]),
                 "rule_rights": _numbers([0xFFFF]),
                 "rule_flags": _encoded(["plain"]),
@@ -296,7 +305,9 @@ class ProcessSandbox:
 
 
 _NOTES = {
-    "memory": "\nakili: ended, the command and its children held more than {} MB of memory\n",
+    "memory": "\nakili: ended, the command and its children held more than {0.max_memory_mb} MB of memory\n",
+    "disk": "\nakili: ended, the command and its children put more than {0.max_disk_mb} MB on disk\n",
+    "cpu": "\nakili: ended, the command and its children used more CPU than sandbox.max_cpu_cores allows\n",
     "lost": "\nakili: ended, the first process inside was killed\n",
 }
 

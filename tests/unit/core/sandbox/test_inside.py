@@ -59,6 +59,12 @@ def test_a_program_is_looked_up_on_the_sandboxs_path(path: bytes, expected: byte
 async def test_a_step_that_fails_after_the_probe_stops_everything(tmp_path: Path) -> None:
     sandbox = ProcessSandbox(SandboxSettings(), tmp_path, SystemClock())
     sandbox.layers()
-    sandbox._limits = lambda: {"limit_names": [b"RLIMIT_CPU"], "limit_values": [b"x"], "memory_bytes": [b"100000000"]}  # type: ignore[method-assign]
+    sandbox._limits = lambda: {
+        "limit_names": [b"RLIMIT_CPU"],
+        "limit_values": [b"x"],
+        "memory_bytes": [b"100000000"],
+        "cpu_s": [b"60"],
+        "disk_bytes": [b"100000000"],
+    }  # type: ignore[method-assign]
     with pytest.raises(SandboxError, match="limits"):
         await sandbox.run(ExecRequest(("touch", "ran"), 5), permit_for(Effects()))

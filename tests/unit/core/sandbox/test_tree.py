@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 from akili_cli.core.sandbox import tree
 from tests.fakes.confined import confined
@@ -50,3 +51,23 @@ def test_sweeping_ends_every_descendant_and_nobody_else() -> None:
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def test_cpu_of_a_tree_counts_children_that_ended() -> None:
+    code = """
+import os, time
+if os.fork():
+    os.wait()
+    print(flush=True)
+    time.sleep(20)
+while time.process_time() < 0.3:
+    pass
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert tree.cpu_s(process.pid) >= 0.25
+    finally:
+        process.kill()
+        process.communicate()

@@ -39,7 +39,13 @@ async def test_the_result_of_such_work_comes_back() -> None:
     assert await surely(work()) == 7
 
 
-HEADER = {"timeout_ms": [b"5000"], "memory_bytes": [b"100000000"]}
+HEADER = {
+    "timeout_ms": [b"5000"],
+    "memory_bytes": [b"100000000"],
+    "cpu_s": [b"9"],
+    "disk_bytes": [b"9"],
+    "writable": [],
+}
 
 
 async def test_a_zygote_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +62,7 @@ async def test_a_first_process_that_breaks_is_reported_as_an_error(zygote: Zygot
 
 
 async def test_a_zygote_that_breaks_gives_no_fields(zygote: Zygote) -> None:
-    limits = {"timeout_ms": [b"soon"], "memory_bytes": [b""]}
+    limits = {**HEADER, "timeout_ms": [b"soon"]}
     outcome = await converse(zygote, limits, stdin=b"x", cap_bytes=4096, timeout_s=5, owner=None)
     assert outcome.fields == {}
 
