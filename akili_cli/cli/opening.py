@@ -31,7 +31,13 @@ def start(overrides: dict[str, object] | None = None) -> Start:
         cwd = Path.cwd()
     except FileNotFoundError as error:
         raise WorkspaceError("the current directory no longer exists", hint="cd somewhere else") from error
-    return Start(env=dict(os.environ), cwd=cwd, config_path=options.given.config, overrides=overrides or {}, redactor=redactor)
+    return Start(
+        env=dict(os.environ),
+        cwd=cwd,
+        config_path=options.given.config,
+        overrides=overrides or {},
+        redactor=redactor,
+    )
 
 
 @asynccontextmanager

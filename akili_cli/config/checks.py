@@ -10,6 +10,7 @@ from datetime import datetime
 
 from akili_cli.adapters.files.yaml import KeyPath
 from akili_cli.config.lines import Problem
+from akili_cli.config.secret_checks import secret_problems
 from akili_cli.config.tree import pick
 from akili_cli.core.policy.hours import check_timezone, minutes_of
 from akili_cli.core.sandbox.settings import IMAGE_PATTERN
@@ -91,7 +92,7 @@ def cross_problems(data: Mapping[str, object]) -> list[Problem]:
         *_approval(data),
         *_storage(data),
         *_providers(data),
-        *_secrets(data),
+        *secret_problems(data),
         *_budget(data),
     ]
 
@@ -461,31 +462,6 @@ def _budget(data: object) -> Iterator[Problem]:
         what = _bad_tool(str(path[-1]))
         if what:
             yield Problem(path, what)
-
-
-def _secrets(data: object) -> Iterator[Problem]:
-    from akili_cli.features.runbooks.patterns import check_pattern
-
-    yield from _twice(pick(data, "secrets.providers.*.type"), "provider type")
-    for path, value in pick(data, "secrets.providers.*"):
-        kind = value.get("type") if isinstance(value, dict) else None
-        if isinstance(value, dict) and kind in ("file", "keyring") and value.get("prefix") is not None:
-            yield Problem((*path, "prefix"), f"has no effect on {kind}; name {kind} places in `allow`")
-        allowed = value.get("allow") if isinstance(value, dict) else None
-        for index, entry in enumerate(allowed if isinstance(allowed, list) else ()):
-            if kind == "env" and isinstance(entry, str) and not _VARIABLE.fullmatch(entry):
-                yield Problem((*path, "allow", index), "is not the name of a variable")
-            if kind == "file" and isinstance(entry, str) and not entry.startswith("/"):
-                yield Problem((*path, "allow", index), "must be an absolute directory")
-    for path, value in pick(data, "secrets.patterns.*"):
-        if isinstance(value, str):
-            try:
-                found = re.compile(check_pattern(value)).match("")
-            except ValueError as error:
-                yield Problem(path, str(error))
-            else:
-                if found is not None:
-                    yield Problem(path, "matches the empty text, so it would hide everything")
 
 
 def _keys(data: object, pattern: str) -> tuple[str, ...]:
