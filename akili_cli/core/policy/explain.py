@@ -61,6 +61,8 @@ def _circumstances(action: Action, rules: RuleSet, now: Decision) -> Iterator[Ch
 def smallest_allow(action: Action, rules: RuleSet) -> Rule | None:
     """Give the narrowest allow rule that would end a default denial, or None when no allow rule can."""
     effects = action.effects
+    if effects.nodes or effects.secrets or effects.channels or effects.servers:
+        return None
     match = Match(
         tools=(action.tool,),
         users=(action.run.principal.user,),
