@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "secrets": ("akili_cli.cli.secrets", "Keep, list, forget and check secrets."),
     "config": ("akili_cli.cli.config", "Show and check the configuration."),
     "db": ("akili_cli.cli.db", "Look into the workspace's database."),
+    "sandbox": ("akili_cli.cli.sandbox", "Try what commands can and cannot do."),
     "doctor": ("akili_cli.cli.doctor", "Check this machine, the workspace and every safety layer."),
     "version": ("akili_cli.cli.version", "Print the version."),
 }

@@ -54,7 +54,7 @@ class ShellExec:
 
     def effects(self, args: ShellArgs) -> Effects:
         """Read the line; refuse a timeout or directory that can never be right."""
-        self._timeout(args)
+        self.timeout_s(args)
         cwd = self._directory(args)
         if not args.command.strip():
             raise InvalidArgumentsError("the command is empty", hint="give a command to run")
@@ -70,7 +70,7 @@ class ShellExec:
 
     async def run(self, args: ShellArgs, permit: Permit) -> ToolOutput:
         """Run ``sh -c command``; a non-zero exit or a timeout is a failed result, not an error."""
-        request = ExecRequest(("sh", "-c", args.command), self._timeout(args), cwd=self._directory(args))
+        request = ExecRequest(("sh", "-c", args.command), self.timeout_s(args), cwd=self._directory(args))
         result = await self._sandbox.run(request, permit)
         metadata: dict[str, object] = {
             "exit_code": result.exit_code,
@@ -87,7 +87,8 @@ class ShellExec:
             timed_out=result.timed_out,
         )
 
-    def _timeout(self, args: ShellArgs) -> float:
+    def timeout_s(self, args: ShellArgs) -> float:
+        """Give the seconds a call may take; raises ``InvalidArgumentsError`` for what is none or too long."""
         if args.timeout is None:
             return self._longest
         try:
