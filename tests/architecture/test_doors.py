@@ -46,7 +46,7 @@ CALLS = {
     "compile": (),
     "__import__": (),
     "print": (),
-    "time.time": ("domain/clock.py",),
+    "time.time": ("domain/clock.py", "core/sandbox/"),
     "time.monotonic": ("domain/clock.py", "core/sandbox/", "adapters/storage/backends/sqlite.py"),
     "time.sleep": ("core/sandbox/", "adapters/storage/backends/sqlite.py"),  # two processes switching to WAL at once
     "asyncio.sleep": ("domain/clock.py", "core/sandbox/", "cli/prompt.py"),  # a terminal settles in real time
