@@ -9,7 +9,7 @@ from keyring.errors import PasswordDeleteError
 
 
 class MemoryKeyring(KeyringBackend):
-    priority = 1  # type: ignore[assignment]  # the library reads a plain number
+    priority = -1  # type: ignore[assignment]  # a plain number; below none at all, so it is never chosen by itself
 
     def __init__(self) -> None:
         super().__init__()
