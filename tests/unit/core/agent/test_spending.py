@@ -6,6 +6,8 @@ import pytest
 
 from akili_cli.core.agent.settings import AgentSettings
 from akili_cli.core.agent.spending import Spending
+from akili_cli.core.budget.ledger import Ledger
+from akili_cli.core.budget.settings import BudgetSettings
 from akili_cli.domain.errors import BudgetExceededError
 from akili_cli.domain.events import Event
 from akili_cli.domain.messages import Attempt, Completion, Message, ModelRequest, TextBlock, Usage
@@ -85,7 +87,23 @@ async def test_a_call_that_breaks_off_pays_for_what_was_asked_and_heard(tmp_path
         assert (money.spent_usd, money.usage.output_tokens) == (0.0, 0)
         await money.cut_off(await money.reserve(REQUEST), REQUEST, 40)
         status = await bench.pipeline.ledger.status("ann")
-        assert (money.spent_usd, money.usage.output_tokens, status.spent_usd, status.reserved_usd) == (0.5, 11, 0.5, 0.0)
+        assert (money.spent_usd, money.usage.output_tokens, status.spent_usd, status.reserved_usd) == (
+            0.5,
+            11,
+            0.5,
+            0.0,
+        )
+
+
+async def test_without_a_limit_that_somebody_set_an_unpriced_model_is_allowed_and_said(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, []) as bench:
+        told: list[Event] = []
+        money = spending(bench, None)
+        money.ledger = Ledger(bench.db, "default", BudgetSettings.model_validate({}), bench.clock)
+        await money.reserve(REQUEST)
+        money.announce(told.append)
+        assert money.forecast_usd is None
+        assert "has no known price" in str(told[0].data["text"])
 
 
 async def test_an_unpriced_model_is_told_the_lines_to_add(tmp_path: Path) -> None:
