@@ -12,7 +12,7 @@ from akili_cli.cli.boundary import run
 if TYPE_CHECKING:
     from akili_cli.core.budget.model import BudgetTree, Level
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(help="Show what was spent today and what is left.")

@@ -12,7 +12,9 @@ from akili_cli.cli.boundary import run as run_coroutine
 from akili_cli.domain.calls import StepResult
 from akili_cli.domain.errors import UsageError
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Try what commands can and cannot do.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Try what commands can and cannot do."
+)
 
 
 @app.callback()

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from akili_cli.adapters.secrets.chain import SecretChain
     from akili_cli.config.lines import Loaded
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Keep, list, forget and check secrets.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Keep, list, forget and check secrets."
+)
 PROVIDER = typer.Option("file", "--provider", help="Where it is kept: file (in the workspace) or keyring.")
 JSON = typer.Option(False, "--json", help="Print JSON.")
 MAX_VALUE_BYTES = 65_536

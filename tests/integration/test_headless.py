@@ -89,6 +89,13 @@ def test_an_unpriced_model_under_a_cap_is_refused(akili: Akili) -> None:
     assert (code, report["status"], server.requests) == (2, "budget_exceeded", [])
 
 
+def test_an_unpriced_model_without_a_cap_answers_and_its_cost_is_unknown(akili: Akili) -> None:
+    with ModelServer([Reply(text="x")]) as server:
+        akili.configure(model_url=server.url, price={})
+        code, report = akili.json("query", "-m", "x")
+    assert (code, report["status"], report["answer"], report["cost_usd"]) == (0, "ok", "x", None)
+
+
 @pytest.mark.parametrize(("flags", "expected"), [([], 1), (["--detailed-exitcode"], 13)], ids=["plain", "detailed"])
 def test_a_model_that_hangs_ends_in_a_timeout(akili: Akili, flags: list[str], expected: int) -> None:
     with ModelServer([Reply(fault="hang", repeat=True)]) as server:

@@ -9,7 +9,10 @@ import typer
 from akili_cli.cli.boundary import run
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Explain, test, check, compare and prove the policy."
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Explain, test, check, compare and prove the policy.",
 )
 JSON = typer.Option(False, "--json", help="Print JSON.")
 

@@ -51,14 +51,15 @@ class Spending:
     async def reserve(self, request: ModelRequest) -> Reservation:
         """Hold what the call may cost at most, in USD and tokens, at every level of the budget.
 
-        Raises ``BudgetExceededError`` when a level does not cover it, and for a model without a price: no limit
-        could be kept.
+        Raises ``BudgetExceededError`` when a level does not cover it, and for a model without a price where somebody
+        set a limit in USD, which could not be kept. Where nobody did, it is allowed and its cost stays unknown.
         """
         expected = Usage(estimate_tokens(request), request.max_tokens)
-        estimate = self.model.price(expected)
-        if estimate is None:
-            raise self._unpriced(expected)
+        priced = self.model.price(expected)
         cap = self.cap_usd
+        if priced is None and (cap is not None or self.ledger.is_capped(self.run.principal.user)):
+            raise self._unpriced(expected)
+        estimate = priced or 0.0
         if cap is not None and self.spent_usd + estimate > cap:
             raise BudgetExceededError(
                 f"the next model call may cost ${estimate:.4f}; ${self.spent_usd:.4f} of this run's ${cap:g} is spent"
@@ -73,7 +74,7 @@ class Spending:
             ttl_s=max(HOLD_S, 2 * request.timeout_s),
         )
         self.calls += 1
-        self.forecast_usd = None if self.forecast_usd is None else self.forecast_usd + estimate
+        self.forecast_usd = None if self.forecast_usd is None or priced is None else self.forecast_usd + estimate
         return hold
 
     def _unpriced(self, expected: Usage) -> BudgetExceededError:
@@ -90,8 +91,11 @@ class Spending:
         )
 
     def announce(self, emit: Emit) -> None:
-        """Say what the first call may cost, when the run has a limit of its own."""
+        """Say what the first call may cost, when the run has a limit of its own, or that its cost is not known."""
         cap = self.run.max_cost_usd
+        if self.calls == 1 and self.forecast_usd is None:
+            name = f"{self.model.provider}/{self.model.model}"
+            emit(Event("notice", {"text": f"{name} has no known price: its cost is not counted (providers.*.price)"}))
         if self.calls == 1 and cap is not None and self.forecast_usd is not None:
             text = f"the first model call may cost up to ${self.forecast_usd:.4f} of this run's ${cap:g}"
             emit(Event("notice", {"text": text, "forecast_usd": self.forecast_usd, "max_cost_usd": cap}))

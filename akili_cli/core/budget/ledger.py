@@ -59,6 +59,16 @@ class Ledger:
             settings.max_tokens_per_run,
         )
 
+    def is_capped(self, user: str) -> bool:
+        """Tell whether somebody wrote down a limit in USD that holds for a user, beyond the built-in daily one."""
+        settings = self._settings
+        return (
+            "default_limit_usd" in settings.model_fields_set
+            or settings.organisation_limit_usd is not None
+            or settings.run_limit_usd is not None
+            or user in settings.users
+        )
+
     def tool_price(self, tool: str) -> float:
         """Give what one call of a tool costs, as the operator says; most cost nothing."""
         return self._settings.tool_prices.get(tool, 0.0)

@@ -34,3 +34,9 @@ def test_the_group_gives_the_table_and_nothing_else() -> None:
     group = typer.main.get_command(app)
     assert group.list_commands(None) == list(COMMANDS)  # type: ignore[attr-defined]
     assert group.get_command(None, "nosuch") is None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_completion_is_offered_at_the_root_only(name: str) -> None:
+    command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
+    assert not any("--install-completion" in parameter.opts for parameter in command.params)

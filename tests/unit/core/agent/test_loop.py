@@ -425,7 +425,7 @@ async def test_a_conversation_beyond_the_context_loses_its_oldest_turns(tmp_path
 
 
 @pytest.mark.parametrize("cap", [1.0, None], ids=["own cap", "the user's day"])
-async def test_a_model_without_a_price_is_refused_for_a_limit_in_usd_always_applies(
+async def test_a_model_without_a_price_is_refused_where_somebody_set_a_limit_in_usd(
     tmp_path: Path, cap: float | None
 ) -> None:
     async with stage(tmp_path, ScriptedModel("x", price=None)) as s:
