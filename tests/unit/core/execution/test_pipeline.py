@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from akili_cli.core.approvals.model import NO_OFFER, Answer, AnswerKind, Approva
 from akili_cli.core.audit.reader import AuditReader
 from akili_cli.core.policy.compile import RoleSpec
 from akili_cli.core.policy.model import Match, Rule
-from akili_cli.domain.calls import Principal, Source, Status, StepResult, ToolCall, ToolOutput
+from akili_cli.domain.calls import Principal, Source, Status, ToolCall, ToolOutput
 from akili_cli.domain.decisions import BUILT_IN, Origin, Permit, Verdict
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import (
@@ -362,15 +361,16 @@ async def test_a_closed_database_runs_nothing(tmp_path: Path) -> None:
     assert [tool.ran for tool in tools] == [0, 0]
 
 
-async def test_a_removed_workspace_never_runs_a_call_without_a_record(tmp_path: Path) -> None:
+@pytest.mark.xfail(reason="the open audit file and database go on working after their directory is gone", strict=True)
+@pytest.mark.parametrize("removed", [".", "audit"], ids=["workspace", "audit directory"])
+async def test_a_removed_directory_runs_nothing(tmp_path: Path, removed: str) -> None:
     home, look = tmp_path / "home-of-akili", Look()
     home.mkdir()
     async with open_bench(home, [look]) as bench:
-        shutil.rmtree(home)
-        step: StepResult | None = None
-        with suppress(AuditError, StorageError):
-            step = await bench.pipeline.run(call_of(), run_by())
-    assert look.ran == (1 if step and step.audit_id else 0)
+        shutil.rmtree((home / removed).resolve())
+        with pytest.raises(AuditError):
+            await bench.pipeline.run(call_of(), run_by())
+    assert look.ran == 0
 
 
 async def test_the_second_equal_read_is_answered_from_the_cache_and_still_recorded(tmp_path: Path) -> None:
