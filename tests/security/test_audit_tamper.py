@@ -371,3 +371,13 @@ def test_the_chain_goes_on_across_segments(change: str, tmp_path: Path) -> None:
         paths[-1].rename(paths[-1].with_name(f"{stream}.99.jsonl"))
     report = Copy(tmp_path).check()
     assert report.ok is (change == "none"), report
+
+
+@pytest.mark.parametrize("seq", [1, 2, 11])
+@pytest.mark.parametrize("column", ["prev_hash", "hash"])
+@pytest.mark.parametrize("add", ["0", "1", " "])
+def test_a_hash_that_was_made_longer_is_found(original: Path, tmp_path: Path, seq: int, column: str, add: str) -> None:
+    copy = fresh(original, tmp_path / "longer")
+    sql = f"UPDATE audit_events SET {column} = {column} || ? WHERE stream = ? AND seq = ?"
+    copy.sql(sql, add, copy.streams[0], seq)
+    assert not copy.check().ok
