@@ -15,6 +15,7 @@ from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.bootstrap.app import App, Start, State, open_app
 from akili_cli.bootstrap.policy import role_finder, world_of
 from akili_cli.bootstrap.probes import Places
+from akili_cli.bootstrap.rehearsal import tools_in
 from akili_cli.bootstrap.rulings import Asked, Judge
 from akili_cli.bootstrap.secrets import open_secrets
 from akili_cli.config.lines import Loaded
@@ -24,6 +25,7 @@ from akili_cli.core.agent.settings import AgentSettings, MemorySettings
 from akili_cli.core.approvals.settings import ApprovalSettings
 from akili_cli.core.budget.settings import BudgetSettings
 from akili_cli.core.tools.base import Tool, ToolArgs
+from akili_cli.core.tools.builtin.sandbox_probe import SandboxProbe
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.calls import ToolOutput, call_digest
 from akili_cli.domain.clock import SystemClock
@@ -187,7 +189,9 @@ def _disarmed(app: App, places: Places, clock: ShiftedClock, rewire: Rewire | No
     executions = Executions()
     tools = app.pipeline.tools
     offered = {spec.name for spec in tools.specs()}
-    inert = [_inert(tools.get(name), executions, rewire) for name in tools.names()]
+    longest = app.state.loaded.settings.sandbox.max_execution_seconds
+    every = [*tools_in(tools), SandboxProbe(app.sandbox, longest, str(app.state.home))]
+    inert = [_inert(tool, executions, rewire) for tool in every]
     box = ToolBox(
         [tool for tool in inert if tool.name in offered], unoffered=[tool for tool in inert if tool.name not in offered]
     )

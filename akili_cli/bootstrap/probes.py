@@ -219,6 +219,11 @@ def _shell_calls(match: Match, _places: Places) -> Iterator[dict[str, object]]:
         yield {"command": line}
 
 
+def _sandbox_calls(match: Match, places: Places) -> Iterator[dict[str, object]]:
+    for call in _shell_calls(match, places):
+        yield {"argv": ["sh", "-c", call["command"]]}
+
+
 def _read_calls(match: Match, places: Places) -> Iterator[dict[str, object]]:
     for path in _paths(match, "reads") or (f"{places.cwd}/{PROBE}",):
         yield {"path": path}
@@ -299,6 +304,7 @@ def _url(pattern: str) -> str:
 
 _MAKERS: Mapping[str, Callable[[Match, Places], Iterator[dict[str, object]]]] = {
     "shell_exec": _shell_calls,
+    "sandbox_probe": _sandbox_calls,
     "file_read": _read_calls,
     "file_write": _write_calls,
     "file_restore": _restore_calls,

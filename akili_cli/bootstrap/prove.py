@@ -14,7 +14,7 @@ from akili_cli.domain.calls import Source, Status, StepResult
 from akili_cli.domain.decisions import Verdict
 
 AT_ONCE = 8
-PLAIN_TOOLS_ONLY = "file_restore"
+RESERVED = frozenset({"file_restore", "sandbox_probe"})
 Send = Callable[[Ground, Asked], Awaitable[StepResult | None]]
 
 
@@ -23,7 +23,8 @@ class Entrance:
     """One way calls come in.
 
     ``carries`` are the circumstances it can bring: ``read_only``, ``autonomous``, ``untrusted``, ``skill``; those
-    in ``always`` come with every call. ``restores`` marks the one that restores files and does nothing else.
+    in ``always`` come with every call. ``only`` names the one tool, of those that models are not offered, that calls
+    of it can ask for.
     ``primes`` says that outside text gets in only by an earlier call of the same run. ``send`` makes a call
     through its own code and gives what the pipeline answered; ``resumes`` says that a person said yes before.
     """
@@ -33,9 +34,13 @@ class Entrance:
     carries: frozenset[str]
     send: Send
     always: frozenset[str] = frozenset()
-    restores: bool = False
+    only: str | None = None
     primes: bool = False
     resumes: bool = False
+
+    def takes(self, tool: str) -> bool:
+        """Tell whether a call of a tool can come in here."""
+        return tool not in RESERVED if self.only is None else tool == self.only
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ def _unseen(rule: Rule, ground: Ground, entrance: Entrance, tried: list[Asked], 
 
 def _has_risk(rule: Rule, ground: Ground, entrance: Entrance) -> bool:
     low = rule.match.min_risk
-    tools = [tool for tool in ground.judge.world.tools if (tool.name == PLAIN_TOOLS_ONLY) is entrance.restores]
+    tools = [tool for tool in ground.judge.world.tools if entrance.takes(tool.name)]
     outside = "untrusted" in entrance.carries
     return low is None or any((tool.highest if outside else tool.highest_alone) >= low for tool in tools)
 
@@ -150,7 +155,7 @@ def _first(probes: list[Probe]) -> list[Probe]:
 
 def _from(rule: Rule, ground: Ground, entrance: Entrance) -> Iterator[Asked]:
     for asked in candidates(rule, ground.judge.world, ground.places, ground.clock.now()):
-        if (asked.tool == PLAIN_TOOLS_ONLY) is entrance.restores:
+        if entrance.takes(asked.tool):
             skill = asked.skill or ("akili-probe" if "skill" in entrance.always else None)
             yield replace(asked, source=entrance.source, skill=skill)
 

@@ -19,6 +19,7 @@ from akili_cli.domain.images import BeforeImages, NoBeforeImages
 
 KINDS = {
     "shell_exec": frozenset({"reads", "writes", "deletes", "commands", "hosts"}),
+    "sandbox_probe": frozenset({"reads", "writes", "deletes", "commands", "hosts"}),
     "file_read": frozenset({"reads"}),
     "file_write": frozenset({"writes"}),
     "file_restore": frozenset({"writes", "deletes"}),
@@ -29,7 +30,7 @@ KINDS = {
 }
 """What each tool may declare; a tool that is not listed could declare anything."""
 
-OPAQUE = frozenset({"shell_exec", "code_exec"})
+OPAQUE = frozenset({"shell_exec", "sandbox_probe", "code_exec"})
 
 
 class NoSandbox:

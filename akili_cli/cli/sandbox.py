@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run as run_coroutine
-from akili_cli.domain.calls import StepResult
+from akili_cli.domain.calls import Principal, StepResult
 from akili_cli.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from akili_cli.core.execution.pipeline import Pipeline
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Try what commands can and cannot do."
@@ -56,6 +61,15 @@ def _absolute(path: str) -> str:
         raise UsageError(f"{path!r} cannot be made absolute: {error}") from error
 
 
+async def attempt(pipeline: Pipeline, arguments: Mapping[str, object], me: Principal) -> StepResult:
+    """Put a person's own command through a pipeline that has the tool for it, as a run of its own."""
+    from akili_cli.domain.calls import Run, ToolCall
+    from akili_cli.domain.ids import new_correlation_id, new_uuid
+
+    work = Run(id=new_uuid(), principal=me, correlation_id=new_correlation_id())
+    return await pipeline.run(ToolCall(new_uuid(), "sandbox_probe", arguments), work, reason="akili sandbox run")
+
+
 async def _run(arguments: dict[str, object], as_json: bool) -> int:
     import dataclasses
 
@@ -63,8 +77,6 @@ async def _run(arguments: dict[str, object], as_json: bool) -> int:
     from akili_cli.core.agent.report import EXIT_CODES
     from akili_cli.core.tools.builtin.sandbox_probe import SandboxProbe
     from akili_cli.core.tools.toolbox import ToolBox
-    from akili_cli.domain.calls import Run, ToolCall
-    from akili_cli.domain.ids import new_correlation_id, new_uuid
 
     asker = None
     if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() and not as_json:
@@ -77,9 +89,7 @@ async def _run(arguments: dict[str, object], as_json: bool) -> int:
         longest = app_.state.loaded.settings.sandbox.max_execution_seconds
         probe = SandboxProbe(app_.sandbox, longest, str(app_.state.home))
         pipeline = dataclasses.replace(app_.pipeline, tools=ToolBox((), unoffered=(probe,)))
-        call = ToolCall(new_uuid(), probe.name, arguments)
-        work = Run(id=new_uuid(), principal=principal(), correlation_id=new_correlation_id())
-        step = await pipeline.run(call, work, reason="akili sandbox run")
+        step = await attempt(pipeline, arguments, principal())
         layers = app_.sandbox.layers()
     if as_json:
         missing = {

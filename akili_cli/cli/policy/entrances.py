@@ -12,6 +12,7 @@ from akili_cli.bootstrap.rulings import Asked
 from akili_cli.cli.asking import Question, run_of
 from akili_cli.cli.prompt import TerminalAsker
 from akili_cli.cli.repl_session import Session
+from akili_cli.cli.sandbox import attempt
 from akili_cli.cli.undo import restore
 from akili_cli.core.agent.loop import AgentLoop
 from akili_cli.core.policy.engine import RuleSet
@@ -136,6 +137,26 @@ async def _undo(ground: Ground, asked: Asked) -> StepResult | None:
     return await restore(ground.app.pipeline, asked.arguments, me, "probe")
 
 
+async def _amend(ground: Ground, asked: Asked) -> StepResult | None:
+    held = await replace(ground.app.pipeline, rules=_HOLD_ALL).run(asked.call(), _fresh(asked))
+    if held.approval_id is None:
+        return None
+    return (await ground.app.pipeline.amend(held.approval_id, dict(asked.arguments), _APPROVER))[1]
+
+
+async def _apply(ground: Ground, asked: Asked) -> StepResult | None:
+    run = replace(_fresh(asked), plan=True)
+    await replace(ground.app.pipeline, rules=_HOLD_ALL).run(asked.call(), run)
+    plan = await ground.app.approvals.plans.seal(run, "probe")
+    return None if plan is None else (await ground.app.pipeline.apply_plan(plan.id, _APPROVER))[0][1]
+
+
+async def _sandbox(ground: Ground, asked: Asked) -> StepResult | None:
+    me = Principal(asked.user, Source.CLI, asked.agent)
+    return await attempt(ground.app.pipeline, asked.arguments, me)
+
+
+_KEPT = frozenset({"untrusted", "skill"})
 ENTRANCES = (
     Entrance(
         name="query",
@@ -158,12 +179,9 @@ ENTRANCES = (
         primes=True,
         send=_runbook,
     ),
-    Entrance(
-        name="approvals approve",
-        source=Source.CLI,
-        carries=frozenset({"untrusted", "skill"}),
-        resumes=True,
-        send=_approve,
-    ),
-    Entrance(name="undo", source=Source.CLI, carries=frozenset(), restores=True, send=_undo),
+    Entrance(name="approvals approve", source=Source.CLI, carries=_KEPT, resumes=True, send=_approve),
+    Entrance(name="approvals edit", source=Source.CLI, carries=_KEPT, resumes=True, send=_amend),
+    Entrance(name="plan apply", source=Source.CLI, carries=_KEPT, resumes=True, send=_apply),
+    Entrance(name="undo", source=Source.CLI, carries=frozenset(), only="file_restore", send=_undo),
+    Entrance(name="sandbox run", source=Source.CLI, carries=frozenset(), only="sandbox_probe", send=_sandbox),
 )

@@ -15,7 +15,7 @@ from akili_cli.config.paths import open_workspace
 from akili_cli.domain.calls import Status
 from tests.fakes.policies import BASE, loaded_from
 
-PLAIN = [entrance for entrance in ENTRANCES if not entrance.restores]
+PLAIN = [entrance for entrance in ENTRANCES if entrance.only is None]
 KILL = Asked(tool="shell_exec", arguments={"command": "kill 1"}, user="ann")
 
 
@@ -58,8 +58,15 @@ async def test_what_an_entry_point_says_it_carries_arrives(
 
 
 async def test_undo_restores_through_the_pipeline(ground: Ground) -> None:
-    (undo,) = [entrance for entrance in ENTRANCES if entrance.restores]
+    (undo,) = [entrance for entrance in ENTRANCES if entrance.only == "file_restore"]
     arguments = {"entry": "0" * 32, "path": "/srv/x", "current": None, "earlier": "0" * 64}
     step = await undo.send(ground, Asked(tool="file_restore", arguments=arguments, user="vic"))
     assert step is not None
     assert step.status is Status.DENIED
+
+
+async def test_a_persons_own_command_goes_through_the_pipeline(ground: Ground) -> None:
+    (probe,) = [entrance for entrance in ENTRANCES if entrance.only == "sandbox_probe"]
+    step = await probe.send(ground, Asked(tool="sandbox_probe", arguments={"argv": ["kill", "1"]}, user="ann"))
+    assert step is not None
+    assert step.status is Status.APPROVAL_REQUIRED
