@@ -8,7 +8,7 @@ from pathlib import Path
 from akili_cli.bootstrap.examples import broken_examples
 from akili_cli.bootstrap.rehearsal import reach_of, rehearsal_tools, tools_in
 from akili_cli.bootstrap.rulings import Judge
-from akili_cli.config.checks import PERMISSIONS
+from akili_cli.config.entries import PERMISSIONS
 from akili_cli.config.lines import Loaded, render_path
 from akili_cli.config.policies import CapabilityPolicy, PoliciesSettings, RuleHours, RuleSettings
 from akili_cli.core.policy.compile import CapabilitySpec, PolicySpec, RoleSpec, ToolRoots, compile_rules

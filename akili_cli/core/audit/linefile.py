@@ -10,6 +10,7 @@ cut leaves missing at the end is filled in from the rows when the next process o
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -67,6 +68,11 @@ class LineFile:
         self._size = 0
         self._fd = self._lock_fd = self._create()
         fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def require_name(self) -> None:
+        """Raise ``OSError`` when the file was removed: what is written to it would be lost."""
+        if os.fstat(self._fd).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "the audit file was removed while it was in use")
 
     def write(self, data: bytes) -> None:
         """Append all of it, to the next segment when this one is full; raises ``OSError``, and then a part may be

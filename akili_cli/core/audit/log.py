@@ -177,6 +177,8 @@ class AuditLog:
             return
         done = False
         try:
+            if self._file is not None:
+                self._file.require_name()
             before = self._head
             rows = [self._link(prepared) for prepareds, _ in group for prepared in prepareds]
             after = self._head = self._sealed(self._head)

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from akili_cli.config.checks import PLANNED_EFFECTS, READ_SOURCES
+from akili_cli.config.entries import PLANNED_EFFECTS, READ_SOURCES
 from akili_cli.config.policies import (
     BuiltinRule,
     DayName,

@@ -361,7 +361,6 @@ async def test_a_closed_database_runs_nothing(tmp_path: Path) -> None:
     assert [tool.ran for tool in tools] == [0, 0]
 
 
-@pytest.mark.xfail(reason="the open audit file and database go on working after their directory is gone", strict=True)
 @pytest.mark.parametrize("removed", [".", "audit"], ids=["workspace", "audit directory"])
 async def test_a_removed_directory_runs_nothing(tmp_path: Path, removed: str) -> None:
     home, look = tmp_path / "home-of-akili", Look()

@@ -31,6 +31,8 @@ class Said:
 class OneCall:
     """Asks for one call, then reports."""
 
+    skill = "x"
+
     def next(
         self, messages: Sequence[Message], tools: frozenset[str] | None = None
     ) -> tuple[ToolUseBlock, ...] | Report:
