@@ -106,8 +106,16 @@ async def test_devices_and_standard_streams_can_be_declared_as_written(sandbox: 
 
 async def test_it_works_from_a_scratch_root_that_is_itself_protected(sandbox: Sandbox, tmp_path: Path) -> None:
     permit = permit_for(Effects(), protected=(str(tmp_path),))
-    result = await sandbox.run(shell("echo x > $HOME/f; cat f; ls .."), permit)
+    result = await sandbox.run(shell("echo x > $HOME/f; cat f; ls .. | grep -v akili-sandbox"), permit)
     assert result.stdout == b"x\n"
+
+
+async def test_tmp_can_be_used_and_is_empty_again_for_the_next_command(sandbox: Sandbox) -> None:
+    line = "ls -A /tmp | grep -c file; echo x > /tmp/file && cat /tmp/file && mktemp -p /tmp > /dev/null"
+    for _ in range(2):
+        result = await sandbox.run(shell(line), PERMIT)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, b"0\nx\n", b"")
+    assert not Path("/tmp/file").exists()
 
 
 async def test_the_smallest_memory_limit_still_runs_a_shell(tmp_path: Path) -> None:

@@ -112,8 +112,10 @@ ATTACKS = [
     Attack("delete", line="rm -f <o>/w4 && test ! -e <o>/w4 && echo REACHED", stopped_by=WRITE),
     Attack("rename", line="mv <o>/w5 <o>/w6 && echo REACHED", stopped_by=WRITE),
     Attack("hard link", code="os.link('<o>/w2', '<o>/new3'); reached(True)", stopped_by=WRITE),
+    Attack("read /tmp", line="grep -q canary <shared> && echo REACHED", stopped_by=by("landlock", "mount_namespace")),
+    Attack("write /tmp", line="echo changed > <shared>", stopped_by=WRITE, oracle="shared"),
     Attack(
-        "write /tmp", line="echo x > /tmp/akili-matrix-$$ && echo REACHED; rm -f /tmp/akili-matrix-$$", stopped_by=WRITE
+        "write /var/tmp", line="echo x > /var/tmp/akili-$$ && echo REACHED; rm -f /var/tmp/akili-$$", stopped_by=WRITE
     ),
     Attack(
         "write /dev/shm", line="echo x > /dev/shm/akili-m && echo REACHED; rm -f /dev/shm/akili-m", stopped_by=WRITE
@@ -286,10 +288,12 @@ class Ground:
     port: int = 0
     descriptor: int = -1
     scratch: Path = field(default_factory=Path)
+    shared: Path = field(default_factory=Path)
 
     def names(self) -> dict[str, str]:
         return {
             "o": str(self.folder),
+            "shared": str(self.shared),
             "victim": str(self.victim),
             "port": str(self.port),
             "abstract": f"akili-matrix-{self.port}",
@@ -307,6 +311,7 @@ def ground_for(uid: int) -> Iterator[Ground]:
     top = Path(tempfile.mkdtemp(prefix="akili-matrix-", dir="/var/tmp"))
     top.chmod(0o755)
     ground = Ground(top / "outside", uid, scratch=top / "scratch")
+    ground.shared = Path("/tmp", f"{top.name}-shared")
     ground.folder.mkdir()
     ground.scratch.mkdir()
     try:
@@ -332,12 +337,16 @@ def ground_for(uid: int) -> Iterator[Ground]:
                     victim.wait()
     finally:
         shutil.rmtree(top, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            ground.shared.unlink()
 
 
 @contextlib.contextmanager
 def plant(ground: Ground) -> Iterator[int]:
     outside = ground.folder
     replenish(ground)
+    if os.geteuid() == 0:
+        os.chown(ground.shared, ground.uid, ground.uid)
     shutil.copy("/bin/true", outside / "program")
     shutil.copy("/usr/bin/id", outside / "suid")
     (outside / "suid").chmod(0o4755)
@@ -357,6 +366,8 @@ def plant(ground: Ground) -> Iterator[int]:
 
 
 def replenish(ground: Ground) -> None:
+    if not ground.shared.exists() or is_changed(ground):
+        ground.shared.write_text("canary")
     for name in ("secret", "own", *(f"w{number}" for number in range(1, 6))):
         path = ground.folder / name
         if not path.exists():
@@ -395,8 +406,9 @@ def plainly(attack: Attack, ground: Ground) -> bool:
             pass_fds=[ground.descriptor],
             **identity(ground.uid),
         )
+    reached = b"REACHED" in done.stdout or (attack.oracle == "shared" and is_changed(ground))
     replenish(ground)
-    return b"REACHED" in done.stdout
+    return reached
 
 
 async def confined(attack: Attack, ground: Ground, sandbox: ProcessSandbox) -> bool:
@@ -404,13 +416,19 @@ async def confined(attack: Attack, ground: Ground, sandbox: ProcessSandbox) -> b
     names = [tuple(attack.filled(path, ground) for path in paths) for paths in (attack.reads, attack.writes)]
     permit = permit_for(Effects(reads=names[0], writes=names[1]))
     result = await sandbox.run(ExecRequest(attack.argv(ground), attack.timeout_s), permit)
-    reached = judged(attack, result)
+    reached = judged(attack, result, ground)
     replenish(ground)
     return reached
 
 
-def judged(attack: Attack, result: ExecResult) -> bool:
+def is_changed(ground: Ground) -> bool:
+    return ground.shared.read_text() != "canary"
+
+
+def judged(attack: Attack, result: ExecResult, ground: Ground) -> bool:
     match attack.oracle:
+        case "shared":
+            return is_changed(ground)
         case "daemon":
             return is_alive(MARK)
         case "flood":

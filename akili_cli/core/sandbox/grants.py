@@ -35,6 +35,7 @@ _DEVICES = (
     *((f"/dev/{name}", landlock.DEVICE) for name in ("null", "zero", "full")),
     *((f"/dev/{name}", landlock.READ_FILE) for name in ("random", "urandom")),
 )
+_TMP = os.path.realpath("/tmp")
 _VIRTUAL = ("/proc", "/sys", "/dev")
 _CREATE = landlock.MAKE_REG | landlock.MAKE_DIR | landlock.WRITE_FILE
 _CLEAR = landlock.REMOVE_FILE | landlock.REMOVE_DIR | landlock.READ_DIR
@@ -76,6 +77,7 @@ class Grants:
     """What one command gets.
 
     ``writable`` directories stay writable mounts; ``covered`` protected paths are hidden by mounts.
+    ``private`` directories are shown empty, for this command's own use.
     The base rules of ``base_rules`` belong to them where ``base`` is true; else all are among the rules.
     ``host_proc`` shows the machine's own processes. ``beyond_base`` is true when a path outside the system's
     own and the kernel's file systems is granted.
@@ -84,6 +86,7 @@ class Grants:
     rules: tuple[Rule, ...]
     writable: tuple[str, ...]
     covered: tuple[str, ...]
+    private: tuple[str, ...]
     network: Network
     base: bool
     host_proc: bool
@@ -114,6 +117,9 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
     base = not any(within(root, rule.path) or within(rule.path, root) for rule in base_rules() for root in guarded)
     rules = [*(() if base else _expanded(base_rules(), guarded)), Rule(scratch, landlock.CHANGE)]
     rules += [] if host_proc else [Rule("/proc", landlock.READ)]
+    sockets = (host.removeprefix("unix:") for host in effects.hosts if host.startswith("unix:"))
+    private = _private((*declared, *sockets, *(() if within(cwd, scratch) else (cwd,)))) if mounts else ()
+    rules += [Rule(path, landlock.CHANGE) for path in private]
     for path in (path for path in effects.reads if not _OWN_PROCESS.match(path)):
         rules += _read_rules(path, guarded, mounts=mounts)
     writable = [scratch]
@@ -135,11 +141,19 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
         rules=tuple(rules),
         writable=tuple(dict.fromkeys(path for path in writable if _mountable(path))),
         covered=tuple(path for path in guarded if _mode(path)),
+        private=private,
         network=_network(effects),
         base=base,
         host_proc=host_proc,
         beyond_base=any(not any(within(path, root) for root in (*_VIRTUAL, *_SYSTEM)) for path in declared),
     )
+
+
+def _private(used: Iterable[str]) -> tuple[str, ...]:
+    """Give /tmp, unless something in it or above it is granted: then it is seen as it is."""
+    if any(within(path, _TMP) or within(_TMP, path) for path in used) or not stat.S_ISDIR(_mode(_TMP)):
+        return ()
+    return (_TMP,)
 
 
 def _read_rules(path: str, guarded: tuple[str, ...], *, mounts: bool) -> Iterator[Rule]:

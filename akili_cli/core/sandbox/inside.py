@@ -168,7 +168,7 @@ def _steps(
         namespaces.private_proc()
 
     def mounts() -> None:
-        namespaces.private_mounts(request["writable"], request["covered"])
+        namespaces.private_mounts(request["writable"], request["covered"], request["private"])
         namespaces.guard(request["pinned"], request["frozen"])
         apart.append(True)
 

@@ -7,6 +7,7 @@ import os
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long
+_LIBC.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]  # else the words would be cut to 32 bit
 
 _PYTHON = ctypes.pythonapi
 _HELD = ctypes.PyDLL(None, use_errno=True)  # keeps the interpreter's lock, which a fork must
@@ -49,8 +50,7 @@ def syscall(number: int, *args: int | bytes | None, what: str) -> int:
 
 def prctl(option: int, *args: int) -> int:
     """Change or read a property of the calling process."""
-    words = [ctypes.c_ulong(arg) for arg in (*args, 0, 0, 0, 0)[:4]]
-    return _checked(_LIBC.prctl(option, *words), f"prctl {option}")
+    return _checked(_LIBC.prctl(option, *(*args, 0, 0, 0, 0)[:4]), f"prctl {option}")
 
 
 def fork(namespaces: int = 0) -> int:

@@ -138,18 +138,18 @@ def program(machine: str, families: Sequence[int]) -> list[bytes]:
     return [*code, _PASS]
 
 
-_compiled: dict[tuple[int, ...], list[bytes]] = {}
+_compiled: dict[tuple[int, ...], bytes] = {}
 
 
 def prepare() -> None:
     """Compile the most frequent filter beforehand; forks have it."""
     if kernel.MACHINE in _ARCH:
-        _compiled[()] = program(kernel.MACHINE, ())
+        _compiled[()] = b"".join(program(kernel.MACHINE, ()))
 
 
 def install(families: Sequence[int]) -> None:
     """Filter this process and all it will start, for good. Needs no_new_privs. Raises ``OSError``."""
-    code = _compiled.get(tuple(families)) or program(kernel.MACHINE, families)
-    buffer = ctypes.create_string_buffer(b"".join(code))
-    header = struct.pack("<H6xQ", len(code), ctypes.addressof(buffer))
+    code = _compiled.get(tuple(families)) or b"".join(program(kernel.MACHINE, families))
+    buffer = ctypes.create_string_buffer(code)
+    header = struct.pack("<H6xQ", len(code) // len(_PASS), ctypes.addressof(buffer))
     kernel.syscall(_SECCOMP[kernel.MACHINE], 1, 0, header, what="seccomp")

@@ -27,7 +27,7 @@ def test_nothing_declared_gives_the_base_and_scratch() -> None:
     assert found["/usr"] == landlock.READ_RUN
     assert found["/scratch"] == landlock.CHANGE
     assert found["/proc"] == landlock.READ
-    assert not {"/", "/etc", "/etc/shadow", "/root", "/home", "/var", "/tmp", "/dev", "/run", "/sys"} & set(found)
+    assert not {"/", "/etc", "/etc/shadow", "/root", "/home", "/var", "/dev", "/run", "/sys"} & set(found)
     assert grants.writable == ("/scratch",)
     assert grants.network == Network()
     assert not grants.beyond_base
@@ -162,3 +162,21 @@ def test_within_looks_at_whole_names() -> None:
     assert within("/a", "/")
     assert not within("/ab", "/a")
     assert not within("/", "/a")
+
+
+@pytest.mark.parametrize(
+    ("effects", "private"),
+    [
+        (Effects(), ("/tmp",)),
+        (Effects(reads=("/var/log",)), ("/tmp",)),
+        (Effects(reads=("/tmp/file",)), ()),
+        (Effects(reads=("/",)), ()),
+        (Effects(writes=("/tmp",)), ()),
+        (Effects(hosts=("unix:/tmp/socket",)), ()),
+    ],
+    ids=["nothing", "elsewhere", "below", "above", "itself", "a socket"],
+)
+def test_tmp_is_the_commands_own_unless_something_there_is_granted(effects: Effects, private: tuple[str, ...]) -> None:
+    grants = granted(effects)
+    assert grants.private == private
+    assert (rights(grants).get("/tmp", 0) == landlock.CHANGE) is (bool(private) or "/tmp" in effects.writes)

@@ -58,6 +58,20 @@ print(os.getuid() == before, open("/proc/self/uid_map").read().split()[2])
     assert confined(code).split() == ["True", "1"]
 
 
+def test_a_private_directory_is_empty_and_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    (tmp_path / "way").mkdir()
+    code = f"""
+import os
+top = {str(tmp_path)!r}
+namespaces.private_mounts([os.fsencode(top + "/way")], [os.fsencode(top)], [os.fsencode(top)])
+open(top + "/new", "w").close()
+print(sorted(os.listdir(top)))
+"""
+    assert confined(ENTER + code) == "['new', 'way']\n"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name in ("new", "there", "way")) == ["there", "way"]
+
+
 def test_the_machine_keeps_its_mounts(tmp_path: Path) -> None:
     before = Path("/proc/self/mounts").read_text()
     confined(f"{ENTER}namespaces.private_mounts([], [{str(tmp_path).encode()!r}])")
