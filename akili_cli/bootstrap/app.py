@@ -27,7 +27,8 @@ from akili_cli.config.paths import Workspace, home_of, open_workspace, protected
 from akili_cli.core.agent.history import History
 from akili_cli.core.agent.loop import AgentLoop
 from akili_cli.core.approvals.model import Asker
-from akili_cli.core.approvals.queue import ApprovalQueue, Place
+from akili_cli.core.approvals.queue import ApprovalQueue
+from akili_cli.core.approvals.request import Place
 from akili_cli.core.audit.chain import load_or_create_key
 from akili_cli.core.audit.log import open_audit_log
 from akili_cli.core.budget.ledger import Ledger

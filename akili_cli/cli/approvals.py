@@ -95,7 +95,7 @@ async def _list(everything: bool, as_json: bool) -> None:
     from akili_cli.bootstrap.app import open_approvals
     from akili_cli.cli.opening import opened_state
     from akili_cli.core.approvals.model import ApprovalStatus
-    from akili_cli.core.approvals.queue import as_card
+    from akili_cli.core.approvals.request import as_card
 
     async with opened_state() as state:
         found = await open_approvals(state).list(None if everything else ApprovalStatus.PENDING)
@@ -114,7 +114,7 @@ async def _show(approval_id: str, as_json: bool) -> None:
     from akili_cli.bootstrap.app import open_approvals
     from akili_cli.cli.card import card_lines
     from akili_cli.cli.opening import opened_state
-    from akili_cli.core.approvals.queue import as_card
+    from akili_cli.core.approvals.request import as_card
 
     async with opened_state() as state:
         approval = await open_approvals(state).get(approval_id)
@@ -194,7 +194,7 @@ async def _deny_plan(plan_id: str, as_json: bool) -> None:
 
 async def _deny(approval_id: str, feedback: str, as_json: bool) -> None:
     from akili_cli.cli.opening import opened_app, principal
-    from akili_cli.core.approvals.queue import as_card
+    from akili_cli.core.approvals.request import as_card
 
     async with opened_app() as app_:
         approval = await app_.pipeline.refuse(approval_id, principal(), feedback)

@@ -11,7 +11,7 @@ import pytest
 
 from akili_cli.core.approvals import store
 from akili_cli.core.approvals.model import Approval, ApprovalStatus
-from akili_cli.core.approvals.queue import Held, Refused, Request
+from akili_cli.core.approvals.request import Held, Refused, Request
 from akili_cli.domain.calls import Principal, Run, Source, ToolCall, call_digest
 from akili_cli.domain.decisions import Decision, Origin, Permit, RuleHit, Verdict
 from akili_cli.domain.effects import Command, Effects

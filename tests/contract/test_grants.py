@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from akili_cli.core.approvals.model import AnswerKind, ApprovalStatus
-from akili_cli.core.approvals.queue import Held, Refused, Request, asked_of
+from akili_cli.core.approvals.request import Held, Refused, Request, asked_of
 from akili_cli.domain.calls import Principal, Run, Source, ToolCall, call_digest
 from akili_cli.domain.decisions import BUILT_IN, Decision, Permit, RuleHit, Verdict
 from akili_cli.domain.effects import Command, Effects

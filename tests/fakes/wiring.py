@@ -11,7 +11,8 @@ from akili_cli.adapters.storage.backends.sqlite import SqliteDatabase, open_sqli
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.approvals.model import NO_OFFER, Answer, AnswerKind, Approval, Asker, Offer
-from akili_cli.core.approvals.queue import ApprovalQueue, Place
+from akili_cli.core.approvals.queue import ApprovalQueue
+from akili_cli.core.approvals.request import Place
 from akili_cli.core.approvals.settings import ApprovalSettings
 from akili_cli.core.audit.log import AuditLog, open_audit_log
 from akili_cli.core.audit.model import AuditEntry

@@ -19,7 +19,7 @@ from akili_cli.core.agent.history import History
 from akili_cli.core.agent.loop import AgentLoop
 from akili_cli.core.agent.settings import AgentSettings, MemorySettings
 from akili_cli.core.approvals.model import AnswerKind
-from akili_cli.core.approvals.queue import as_card
+from akili_cli.core.approvals.request import as_card
 from akili_cli.core.policy.model import Match, Rule
 from akili_cli.domain.calls import Principal, Source, Status, ToolOutput
 from akili_cli.domain.decisions import BUILT_IN, Permit, Verdict

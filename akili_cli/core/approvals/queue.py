@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.approvals import store
 from akili_cli.core.approvals.auto import APPROVER, AutoApproval
-from akili_cli.core.approvals.grants import Asked, GrantBook, offer_for
+from akili_cli.core.approvals.grants import GrantBook, offer_for
 from akili_cli.core.approvals.inputs import drifted, inputs_of
 from akili_cli.core.approvals.model import AnswerKind, Approval, ApprovalStatus, Asker
 from akili_cli.core.approvals.plans import PlanBook, plan_id_of
+from akili_cli.core.approvals.request import Edited, Held, Place, Planned, Refused, Request, Settled, asked_of
 from akili_cli.core.approvals.settings import ApprovalSettings
-from akili_cli.domain.calls import Principal, Run, Source, ToolCall, call_digest, canonical_json
+from akili_cli.domain.calls import Principal, Source, call_digest, canonical_json
 from akili_cli.domain.clock import Clock
-from akili_cli.domain.decisions import Decision, Permit, Verdict
-from akili_cli.domain.effects import Effects
+from akili_cli.domain.decisions import Permit, Verdict
 from akili_cli.domain.errors import ConflictError, ExpiredError, NotFoundError, PolicyDeniedError
 from akili_cli.domain.ids import new_approval_id, new_uuid
 from akili_cli.domain.risk import Risk, parse_risk
@@ -27,67 +27,6 @@ PERMIT_TTL_S = 3600.0
 PLAN_TTL_S = 3600.0
 MIN_TYPED, ID_CHARS = 4, 32
 LOCAL_SOURCES = frozenset({Source.CLI, Source.REPL})
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The call waits for a human."""
-
-    approval: Approval
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The call will not run: a rule or a person said no."""
-
-    because: str
-    rule_id: str
-    approval_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """The call was put into the run's plan instead of being run."""
-
-    approval: Approval
-
-
-@dataclass(frozen=True, slots=True)
-class Edited:
-    """A person changed the call; the changed one must be decided on anew."""
-
-    call: ToolCall
-
-
-Settled = Permit | Held | Refused | Planned | Edited
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an action would happen, for the card."""
-
-    host: str
-    cwd: str
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A decided call: what ``settle`` rules on. ``reason`` is the model's text around the call."""
-
-    call: ToolCall
-    run: Run
-    effects: Effects
-    decision: Decision
-    digest: str
-    reason: str = ""
-
-
-def asked_of(request: Request) -> Asked:
-    """Give what standing rulings are tried against; a session is the conversation, or the run without one."""
-    run = request.run
-    session = run.conversation_id or run.id
-    user, tool = run.principal.user, request.call.name
-    return Asked(user, session, tool, request.digest, request.effects, request.decision)
 
 
 class ApprovalQueue:
@@ -390,31 +329,3 @@ def unsealed(approval: Approval, redactor: Redactor) -> Mapping[str, object]:
     exact = found if isinstance(found, dict) else {}
     principal = Principal(approval.user, approval.source, approval.agent, approval.org)
     return exact if call_digest(principal, approval.tool, exact) == approval.digest else approval.arguments
-
-
-def as_card(approval: Approval) -> Mapping[str, object]:
-    """Give the fields that every surface shows, JSON-ready."""
-    return {
-        "id": approval.id,
-        "status": str(approval.status),
-        "risk": approval.risk,
-        "tool": approval.tool,
-        "arguments": approval.arguments,
-        "user": approval.user,
-        "source": str(approval.source),
-        "host": approval.host,
-        "cwd": approval.cwd,
-        "effects": approval.effects,
-        "reversible": approval.effects.get("reversible", True),
-        "rule": f"{approval.rule_id} ({approval.rule_origin})",
-        "because": approval.because,
-        "reason": approval.reason,
-        "untrusted": list(approval.untrusted),
-        "plan": approval.plan_id,
-        "digest": approval.digest,
-        "created_at": approval.created_at,
-        "expires_at": approval.expires_at,
-        "resolved_by": approval.resolved_by,
-        "feedback": approval.feedback,
-        "outcome": approval.outcome,
-    }

@@ -13,7 +13,8 @@ from akili_cli.core.approvals.auto import APPROVER
 from akili_cli.core.approvals.grants import Grant
 from akili_cli.core.approvals.model import Approval, ApprovalStatus
 from akili_cli.core.approvals.plans import Plan
-from akili_cli.core.approvals.queue import ApprovalQueue, Edited, Held, Planned, Refused, Request, unsealed
+from akili_cli.core.approvals.queue import ApprovalQueue, unsealed
+from akili_cli.core.approvals.request import Edited, Held, Planned, Refused, Request
 from akili_cli.core.audit.log import AuditLog
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from akili_cli.core.budget.ledger import Ledger

@@ -6,7 +6,8 @@ import pytest
 
 from akili_cli.adapters.storage.backends.sqlite import open_sqlite
 from akili_cli.core.approvals.model import AnswerKind
-from akili_cli.core.approvals.queue import PERMIT_TTL_S, Held, Refused, Request, as_card
+from akili_cli.core.approvals.queue import PERMIT_TTL_S
+from akili_cli.core.approvals.request import Held, Refused, Request, as_card
 from akili_cli.domain.calls import Source
 from akili_cli.domain.decisions import Decision, Origin, Permit, RuleHit, Verdict
 from akili_cli.domain.effects import Effects
