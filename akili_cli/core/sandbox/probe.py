@@ -54,18 +54,29 @@ class Probe:
 
     def _one(self, step: str, name: str, detail: str, fix: str = "") -> Layer:
         if step in self.failed:
-            return Layer(name, active=False, detail=self.failed[step], fix=fix or _FIX.get(step, ""))
-        return Layer(name, active=True, detail=detail)
+            return Layer(name, active=False, detail=self.failed[step], fix=_FIX.get(step, ""))
+        return Layer(name, active=True, detail=detail, fix=fix)
 
     def _files(self) -> Layer:
-        mounts = "read-only mounts" if self.works("mount_namespace") else "mode and time outside can change"
-        return self._one("landlock", "files", f"Landlock ABI {landlock.abi()}; {mounts}")
+        how, fix = "read-only mounts, a /tmp of its own, git hooks and configuration guarded", ""
+        if not self.works("mount_namespace"):
+            reason = self.failed.get("mount_namespace", "")
+            how = f"no mounts of its own ({reason}): modes and times outside, and git hooks in writable repositories"
+            how, fix = f"{how}, can change", USERNS_FIX
+        return self._one("landlock", "files", f"Landlock ABI {landlock.abi()}; {how}", fix)
 
     def _network(self) -> Layer:
-        how = "no socket can be opened"
-        if self.works("net_namespace"):
-            how += "; an empty network of its own, with a filtering proxy where hosts are permitted"
-        return self._one("seccomp", "network", how)
+        how, fix = (
+            "no socket can be opened; an empty network of its own, a filtering proxy where hosts are permitted",
+            "",
+        )
+        if not self.works("net_namespace"):
+            reason = self.failed.get("net_namespace", "")
+            how, fix = (
+                f"no socket can be opened; no network of its own ({reason}): permits with hosts are refused",
+                USERNS_FIX,
+            )
+        return self._one("seccomp", "network", how, fix)
 
     def _processes(self) -> Layer:
         step = "pid_namespace" if self.root or self.works("user_namespace") else "user_namespace"

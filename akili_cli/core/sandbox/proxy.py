@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import socket
 
-from akili_cli.adapters.net.pinned import MAX_TRIED
 from akili_cli.adapters.net.resolve import Resolver, checked_addresses, system_resolver
 from akili_cli.adapters.net.urls import Target, parse_url
 from akili_cli.domain.errors import AkiliError, InvalidArgumentsError, PolicyDeniedError, SandboxError
@@ -26,6 +25,7 @@ _MAX_HEAD_BYTES = 32 * 1024
 _HEAD_S, _CONNECT_S = 30.0, 15.0
 _PIECE = 1 << 16
 _MAX_AT_ONCE = 64
+_MAX_TRIED = 8
 _MAX_REFUSALS = 20
 _OURS = frozenset({b"host", b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive", b"upgrade"})
 
@@ -108,7 +108,7 @@ class Proxy:
 
     async def _connected(self, target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         addresses = await checked_addresses(target, private_hosts=self._private, resolver=self._resolver)
-        for address in addresses[:MAX_TRIED]:
+        for address in addresses[:_MAX_TRIED]:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(_CONNECT_S):
                     return await asyncio.open_connection(address, target.port)

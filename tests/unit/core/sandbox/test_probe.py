@@ -31,6 +31,18 @@ def test_a_failed_step_takes_its_layer_and_gives_the_reason(root: bool, step: st
     assert "Operation not permitted" in found[layer].detail
 
 
+@pytest.mark.parametrize(
+    ("step", "layer", "said"),
+    [("mount_namespace", "files", "git hooks"), ("net_namespace", "network", "permits with hosts are refused")],
+)
+def test_what_is_lost_without_a_namespace_is_said_with_the_reason_and_the_fix(step: str, layer: str, said: str) -> None:
+    found = {each.name: each for each in Probe(root=True, failed={step: "not permitted"}).layers()}
+    assert found[layer].active
+    assert "not permitted" in found[layer].detail
+    assert said in found[layer].detail
+    assert "user namespaces" in found[layer].fix
+
+
 def test_a_missing_private_proc_is_said_but_takes_no_layer() -> None:
     found = {each.name: each for each in Probe(root=True, failed={"proc": "masked"}).layers()}
     assert found["processes"].active

@@ -107,6 +107,7 @@ def test_a_zygote_that_nobody_holds_any_more_is_ended() -> None:
     assert not is_alive(process)
 
 
+@pytest.mark.timeout(120)
 async def test_many_commands_leave_no_descriptor_no_process_and_no_file(tmp_path: Path) -> None:
     sandbox = sandbox_at(tmp_path)
 
@@ -118,12 +119,16 @@ async def test_many_commands_leave_no_descriptor_no_process_and_no_file(tmp_path
         zygote = f"/proc/{sandbox._zygote.process_id}"
         return len(os.listdir("/proc/self/fd")), len(os.listdir(f"{zygote}/fd"))
 
+    def size() -> int:
+        return int(Path(f"/proc/{sandbox._zygote.process_id}/statm").read_text().split()[1])
+
     await some(3)
     await asyncio.sleep(0.3)  # the last child's end
-    before = held()
-    await asyncio.gather(*(some(25) for _ in range(8)))
+    before, pages = held(), size()
+    await asyncio.gather(*(some(250) for _ in range(8)))
     async with asyncio.timeout(5):
         while held()[0] > before[0] or held()[1] > before[1]:
             await asyncio.sleep(0.01)
     assert not list(tmp_path.glob("akili-*"))
+    assert size() - pages < 512
     await sandbox.close()
