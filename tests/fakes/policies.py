@@ -10,7 +10,7 @@ from akili_cli.bootstrap.rehearsal import rehearsal_tools
 from akili_cli.bootstrap.rulings import Judge
 from akili_cli.config.lines import Loaded
 from akili_cli.config.load import load_settings
-from akili_cli.config.paths import open_workspace
+from akili_cli.config.paths import open_workspace, protected_roots
 
 NOON = 1_771_326_000.0
 BASE = """\
@@ -40,7 +40,8 @@ def loaded_from(tmp_path: Path, text: str) -> Loaded:
 def judge_from(tmp_path: Path, text: str = BASE, *, checked: bool = True) -> Judge:
     loaded, home = loaded_from(tmp_path, text), Path(os.environ["HOME"])
     build = build_rules if checked else compiled
-    rules = build(loaded, cwd=tmp_path, home=home, protected=("/etc/shadow",))
+    protected = protected_roots(open_workspace(os.environ), home, loaded.files)
+    rules = build(loaded, cwd=tmp_path, home=home, protected=protected)
     roots = tool_roots(loaded, cwd=tmp_path, home=home)
     tools = rehearsal_tools(loaded.settings, roots, home=str(home), cwd=str(tmp_path))
     return Judge(tools, rules, role_finder(loaded), lambda: NOON, world_of(loaded, tools))

@@ -115,6 +115,11 @@ def diagnostic(command: Command) -> str | None:
     return _arguments(program, command.argv[1:], form)
 
 
+def is_system_program(command: Command) -> bool:
+    """Tell whether a command is a program of the system or a built-in of the shell, and not a file of that name."""
+    return _place(command) is None
+
+
 def _place(command: Command) -> str | None:
     """The file must be a system program, or a built-in of the shell under its plain name."""
     if command.path is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
@@ -46,12 +47,13 @@ class RuleIndex:
 
 def _keys_of(match: Match) -> list[Key]:
     if match.commands:
-        return [("program", PurePosixPath(text.split()[0].strip("'\"\\")).name) for text in match.commands]
+        return [("program", PurePosixPath(shlex.split(text)[0]).name) for text in match.commands]
     if match.domains:
         return [("host", _pattern_host(pattern)) for pattern in match.domains]
     roots = match.paths or match.writes or match.deletes or match.reads
     if roots:
-        return [("path", root) for root in roots]
+        above = {("above", place) for root in roots for place in with_ancestors(root)}
+        return [*(("path", root) for root in roots), *above]
     for kind, names in (("user", match.users), ("agent", match.agents), ("tool", match.tools)):
         if names:
             return [(kind, name) for name in names]
@@ -68,6 +70,7 @@ def _keys_in(action: Action) -> Iterable[Key]:
         for name in program_names(command):
             yield ("program", name)
     for path in action.paths:
+        yield ("above", path)
         for place in with_ancestors(path):
             yield ("path", place)
     for host in action.effects.hosts:

@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from akili_cli.core.policy.diagnostics import is_system_program
 from akili_cli.core.policy.index import program_names
 from akili_cli.core.policy.model import EFFECT_KINDS, Action, Condition, Match
 from akili_cli.domain.decisions import Verdict
 from akili_cli.domain.effects import Command
 from akili_cli.domain.hosts import host_matches
-from akili_cli.domain.paths import is_within_any
+from akili_cli.domain.paths import is_within_any, with_ancestors
 
 _SINGLE: dict[str, Callable[[Action], str | None]] = {
     "tools": lambda action: action.tool,
@@ -75,9 +76,9 @@ def _effect_tests(match: Match, verdict: Verdict) -> Iterable[Condition]:
     for name in ("reads", "writes", "deletes"):
         roots = getattr(match, name)
         if roots:
-            yield _or_opaque(_over(some, _effect(name), _path_test(roots)))
+            yield _or_opaque(_touches(verdict, _effect(name), roots))
     if match.paths:
-        yield _or_opaque(_over(some, lambda a: a.paths, _path_test(match.paths)))
+        yield _or_opaque(_touches(verdict, lambda a: a.paths, match.paths))
     if match.commands:
         strict = verdict is Verdict.ALLOW
         patterns = tuple(parse_command_pattern(text) for text in match.commands)
@@ -110,7 +111,7 @@ def _unless_tests(match: Match) -> Iterable[Condition]:
         yield _or_opaque(lambda a: any(not known(host) for host in a.effects.hosts))
 
 
-def _effect(name: str) -> Callable[[Action], tuple[object, ...]]:
+def _effect(name: str) -> Callable[[Action], tuple[str, ...]]:
     return lambda action: getattr(action.effects, name)
 
 
@@ -126,6 +127,24 @@ def _over(
     def holds(action: Action) -> bool:
         found = values(action)
         return bool(found) and quantifier(test(value) for value in found)
+
+    return holds
+
+
+def _touches(verdict: Verdict, values: Callable[[Action], tuple[str, ...]], roots: tuple[str, ...]) -> Condition:
+    """Test paths against roots.
+
+    A command that is given a directory may reach all below it, so a restriction also speaks to what lies above its
+    roots; a tool that opens files itself touches exactly what it declares.
+    """
+    places = frozenset(roots)
+    if verdict is Verdict.ALLOW:
+        return _over(all, values, lambda path: is_within_any(path, places))
+    above = frozenset(place for root in roots for place in with_ancestors(root))
+
+    def holds(action: Action) -> bool:
+        paths, tree = values(action), bool(action.effects.commands)
+        return any(is_within_any(path, places) or (tree and path in above) for path in paths)
 
     return holds
 
@@ -155,7 +174,7 @@ def _covers(match: Match) -> Condition:
 
 @lru_cache(maxsize=4096)
 def parse_command_pattern(text: str) -> Callable[[Command, bool], bool]:
-    """Read ``rm -rf`` or ``git push`` as a test of ``(command, strict)``.
+    """Read ``rm -rf`` or ``git push`` as a test of ``(command, strict)``; strict, a bare name is a system program.
 
     The first word names a program (base name, or a full path). Loose (deny, ask): every short or long option
     named is present in any order or cluster, and the other words appear in that order. Strict (allow): the words
@@ -184,7 +203,7 @@ def _is_program(command: Command, program: str, strict: bool) -> bool:
     if "/" in program:
         return command.path == program or (not strict and command.argv[:1] == (program,))
     if strict:
-        return command.program == program
+        return command.program == program and is_system_program(command)
     return program in program_names(command)
 
 

@@ -16,7 +16,7 @@ PATHS = st.sampled_from(["/", "/srv", "/srv/a", "/srv/a/b", "/srvx", "/etc/passw
 HOSTS = st.sampled_from(
     ["a.example", "b.a.example:443", "*.example", "*.a.example:443", "A.Example.", "unix:/run/x", "[::1]:80", "!!"]
 )
-PROGRAMS = st.sampled_from(["rm", "rm -rf", "/bin/rm", "'rm'", "git push", "ls"])
+PROGRAMS = st.sampled_from(['r""m', "'/bin/rm' -r", "rm", "rm -rf", "/bin/rm", "'rm'", "git push", "ls"])
 NAMES = st.sampled_from(["ann", "bob"])
 MATCHES = st.builds(
     Match,

@@ -6,7 +6,7 @@ from akili_cli.core.policy.match import compile_match, parse_command_pattern
 from akili_cli.core.policy.model import Action, Match
 from akili_cli.domain.calls import Source
 from akili_cli.domain.decisions import Verdict
-from akili_cli.domain.effects import Effects
+from akili_cli.domain.effects import Command, Effects
 from akili_cli.domain.risk import Risk
 from tests.fakes.actions import action, command, run_of
 
@@ -157,3 +157,31 @@ def test_each_field_decides(match: Match, hit: Action, miss: Action) -> None:
 def test_a_binding_reaches_user_role_and_agent(who: str) -> None:
     assert speaks(Match(principals=(who,)), action(run=run_of(agent="agent-7")))
     assert not speaks(Match(principals=("other",)), action(run=run_of(agent="agent-7")))
+
+
+@pytest.mark.parametrize("verdict", [Verdict.DENY, Verdict.ASK])
+@pytest.mark.parametrize("kind", ["reads", "writes", "deletes", "paths"])
+def test_a_command_that_is_given_a_directory_may_reach_all_below_it(verdict: Verdict, kind: str) -> None:
+    match = Match(**{kind: ("/srv/app/secret",)})  # type: ignore[arg-type]
+    touched = {"reads" if kind == "paths" else kind: ("/srv",)}
+    tree = action(effects=Effects(commands=(command("tar", "c", "/srv"),), **touched))  # type: ignore[arg-type]
+    alone = action("file_read", effects=Effects(**touched))  # type: ignore[arg-type]
+    beside = action(effects=Effects(commands=(command("tar", "c", "/srvx"),), reads=("/srvx",)))
+    tests = compile_match(match, verdict)
+    assert all(test(tree) for test in tests)
+    assert not all(test(alone) for test in tests)
+    assert not all(test(beside) for test in tests)
+    assert not all(test(tree) for test in compile_match(match, Verdict.ALLOW))
+
+
+def test_an_allowed_program_is_not_a_file_of_that_name() -> None:
+    tests = compile_match(Match(commands=("cat",)), Verdict.ALLOW)
+
+    def allowed(*argv: str, path: str | None) -> bool:
+        run = Command("cat", argv, path)
+        return all(test(action(effects=Effects(commands=(run,)))) for test in tests)
+
+    assert allowed("cat", path="/usr/bin/cat")
+    assert allowed("/usr/bin/cat", path="/usr/bin/cat")
+    assert not allowed("./cat", path=None)
+    assert not allowed("/srv/bin/cat", path="/srv/bin/cat")
