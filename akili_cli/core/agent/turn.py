@@ -15,6 +15,7 @@ from akili_cli.domain.calls import Run, Status, StepResult, ToolCall
 from akili_cli.domain.events import Emit, Event
 from akili_cli.domain.messages import Message, ToolResultBlock, ToolUseBlock
 
+OVER_LIMIT = "the run reached its limit of tool calls"
 CUT_OFF = "Invalid: the reply was cut off by the output limit before this call was complete; nothing was run"
 
 
@@ -56,10 +57,9 @@ class TurnRunner:
             guards.note(step)
             run = _tainted(run, step)
         answers = [self._answer(step) for step in steps]
-        answers += [
-            ToolResultBlock(use.id, "Refused: the run reached its limit of tool calls", is_error=True)
-            for use in uses[len(allowed) :]
-        ]
+        for use in uses[len(allowed) :]:
+            await self.pipeline.reject(ToolCall(use.id, use.name, use.arguments or {}), run, OVER_LIMIT)
+            answers.append(ToolResultBlock(use.id, f"Refused: {OVER_LIMIT}", is_error=True))
         return TurnResult(tuple(steps), Message("user", tuple(answers)), run)
 
     def _only_looks(self, use: ToolUseBlock, call: ToolCall, run: Run, cut_off: bool) -> bool:

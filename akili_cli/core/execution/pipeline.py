@@ -192,10 +192,12 @@ class Pipeline:
     async def amend(self, approval_id: str, arguments: dict[str, object], by: Principal) -> tuple[Approval, StepResult]:
         """Change a held call, have policy rule on the changed one, and run it if this person may approve it.
 
-        The old request is denied ("changed by hand"). Raises like ``resume``.
+        The old request is denied ("changed by hand"). The changed call is this person's own: it runs with their
+        role, and where it needs a second pair of eyes that is somebody else. Raises like ``resume``.
         """
         old = await self.refuse(approval_id, by, "changed by hand")
         call, run = self._frozen(old)
+        run = replace(run, principal=replace(run.principal, user=by.user, source=by.source))
         call = replace(call, arguments={**call.arguments, **arguments})
         step = await self.run(call, run, reason=old.reason)
         if step.status is not Status.APPROVAL_REQUIRED or step.approval_id is None:

@@ -636,3 +636,15 @@ async def test_twenty_people_approving_at_once_run_the_call_once(tmp_path: Path)
         assert sum(isinstance(one, tuple) for one in done) == 1
         assert all(isinstance(one, tuple | ConflictError) for one in done)
     assert change.ran == 1
+
+
+async def test_who_changes_a_held_call_owns_it_and_needs_somebody_else_to_approve_it(tmp_path: Path) -> None:
+    tool = Destroy()
+    async with open_bench(tmp_path, [tool]) as bench:
+        held = await bench.pipeline.run(call_of("destroy"), run_by("ann", source=Source.HTTP))
+        assert held.approval_id is not None
+        with pytest.raises(PolicyDeniedError, match="four_eyes"):
+            await bench.pipeline.amend(held.approval_id, {"path": "/srv/other"}, Principal("ben", Source.HTTP))
+        assert tool.ran == 0
+        waiting = [a for a in await bench.pipeline.approvals.list() if a.status == "pending"]
+        assert [(a.user, a.arguments["path"]) for a in waiting] == [("ben", "/srv/other")]
