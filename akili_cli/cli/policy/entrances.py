@@ -141,7 +141,8 @@ async def _amend(ground: Ground, asked: Asked) -> StepResult | None:
     held = await replace(ground.app.pipeline, rules=_HOLD_ALL).run(asked.call(), _fresh(asked))
     if held.approval_id is None:
         return None
-    return (await ground.app.pipeline.amend(held.approval_id, dict(asked.arguments), _APPROVER))[1]
+    me = Principal(asked.user, Source.CLI, asked.agent)
+    return (await ground.app.pipeline.amend(held.approval_id, dict(asked.arguments), me))[1]
 
 
 async def _apply(ground: Ground, asked: Asked) -> StepResult | None:
