@@ -128,9 +128,7 @@ class TextWatcher:
             case "plan":
                 show_plan(data)
             case "tool.result" if data["status"] not in ("ok", "planned"):
-                render.talk(
-                    f"   {data['status']}: {str(data['text']).splitlines()[0] if data['text'] else ''}", "yellow"
-                )
+                render.talk(f"   {data['status']}: {_first_line(str(data['text']))}", "yellow")
             case "run.finished":
                 self._finish(data)
             case _:
