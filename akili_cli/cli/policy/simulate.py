@@ -61,10 +61,13 @@ async def simulate_policy(against: str, config: Path | None, limit: int, as_json
         judge = judge_of(state, config)
         entries = await _chosen(against, state, limit)
     again = [one for entry in entries if (one := redecided(entry, judge)) is not None]
+    lost = len(entries) - len(again)
     changed = [one for one in again if one.before is not one.after.verdict]
     wider = [one for one in changed if one.wider]
     if as_json:
-        render.out_json({"decided": len(again), "wider": len(wider), "changed": [one.as_dict() for one in changed]})
+        render.out_json(
+            {"decided": len(again), "lost": lost, "wider": len(wider), "changed": [one.as_dict() for one in changed]}
+        )
     elif changed:
         render.out_table(
             ("", "TIME", "USER", "CALL", "THEN", "NOW", "RULE NOW", ""),
@@ -84,6 +87,7 @@ async def simulate_policy(against: str, config: Path | None, limit: int, as_json
         )
     approximate = sum(one.approximate for one in again)
     told = f"{len(again)} actions decided again ({approximate} approximately)"
+    told += f", {lost} could not be rebuilt" if lost else ""
     render.talk(f"{told}, {len(changed)} differ, {len(wider)} wider", "red" if wider else None)
     return 1 if wider else 0
 
