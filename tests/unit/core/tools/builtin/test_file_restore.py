@@ -36,10 +36,10 @@ class Desk:
         effects = self.writer.effects(args)
         assert effects.reversible
         assert (await self.writer.run(args, permit_for(effects, tool="file_write"))).ok
-        return await self.last()
+        return await self.last(effects.writes[0])
 
-    async def last(self) -> UndoEntry:
-        entries = await self.journal.listing("tester")
+    async def last(self, path: str | None = None) -> UndoEntry:
+        entries = [entry for entry in await self.journal.listing("tester") if path in (None, entry.path)]
         return max(entries, key=lambda entry: (entry.at, entry.undo_of is not None, entry.finished_at))
 
     def args(self, undone: UndoEntry, **other: str | None) -> FileRestoreArgs:
