@@ -34,7 +34,7 @@ async def make(request: pytest.FixtureRequest, clock: QuickClock) -> AsyncIterat
     def build(server: ModelServer) -> Model:
         peer = Peer("openai", "gpt-4o", "OPENAI_API_KEY", KEY)
         kind = OpenAICompatible if request.param == "openai_compatible" else LiteLLM
-        made.append(kind(peer, server.url + "/v1", clock=clock, prices=PRICES))
+        made.append(kind(peer, server.url, clock=clock, prices=PRICES))
         return made[-1]
 
     yield build

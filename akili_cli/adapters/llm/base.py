@@ -6,11 +6,13 @@ import enum
 import json
 import re
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from akili_cli.domain.errors import ModelError
 from akili_cli.domain.messages import Attempt, Message, ModelRequest, TextBlock, ToolUseBlock
 
 MAX_MESSAGE_CHARS = 300
+_VERSION_SEGMENT = re.compile(r"/v\d[a-z0-9]*(/|$)")
 _CHARS_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4
 
@@ -127,6 +129,12 @@ def _fault(status: int, code: str) -> Fault:
     if status == 408 or status >= 500:  # noqa: PLR2004 - as above
         return Fault.UNAVAILABLE
     return Fault.REQUEST if status in _REQUEST_STATUS else Fault.SETUP
+
+
+def versioned(base_url: str) -> str:
+    """Give an OpenAI-style base URL with its API version: ``/v1`` where it names none."""
+    base = base_url.rstrip("/")
+    return base if _VERSION_SEGMENT.search(urlsplit(base).path) else f"{base}/v1"
 
 
 def estimate_tokens(request: ModelRequest) -> int:

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import AsyncGenerator, AsyncIterator
 from types import ModuleType
 
-from akili_cli.adapters.llm.base import Fault, Peer, ProviderError, status_error
+from akili_cli.adapters.llm.base import Fault, Peer, ProviderError, status_error, versioned
 from akili_cli.adapters.llm.prices import listed_price, price
 from akili_cli.adapters.llm.settings import PriceSettings
 from akili_cli.adapters.llm.tries import stream_chat
@@ -105,7 +105,10 @@ class LiteLLM:
         self._peer = peer
         self._route = route(peer)
         self._clock = clock
-        self._base_url = base_url
+        if base_url is not None and "/" not in self._route:  # a server of one's own speaks OpenAI's language
+            self._route = f"openai/{self._route}"
+        speaks_openai = self._route.startswith("openai/")
+        self._base_url = versioned(base_url) if base_url is not None and speaks_openai else base_url
         self._prices = prices
         self._max_tokens = max_tokens
         self._timeout_s = timeout_s

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from akili_cli.adapters.llm.base import Fault, Peer, ProviderError, status_error
+from akili_cli.adapters.llm.base import Fault, Peer, ProviderError, status_error, versioned
 from akili_cli.adapters.llm.prices import price
 from akili_cli.adapters.llm.settings import PriceSettings
 from akili_cli.adapters.llm.sse import SseError, bounded, events
@@ -29,7 +28,6 @@ CONNECT_TIMEOUT_S = 10.0
 MAX_JSON_BYTES = 16 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 _DRAIN_S = 0.1
-_VERSION_SEGMENT = re.compile(r"/v\d[a-z0-9]*(/|$)")
 
 
 class OpenAICompatible:
@@ -209,9 +207,7 @@ class OpenAICompatible:
 
 def chat_url(base_url: str) -> str:
     """Give the chat endpoint of a base URL, which may end in an API version or leave it out."""
-    base = base_url.rstrip("/")
-    version = "" if _VERSION_SEGMENT.search(urlsplit(base).path) else "/v1"
-    return f"{base}{version}/chat/completions"
+    return f"{versioned(base_url)}/chat/completions"
 
 
 async def _first_bytes(body: AsyncIterator[bytes]) -> bytes:
