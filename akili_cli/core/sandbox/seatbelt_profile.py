@@ -81,6 +81,8 @@ def _place(path: str) -> str:
     """Give a path as the kernel of macOS sees it: /tmp, /var and /etc are links into /private."""
     if _UNQUOTABLE.search(path) or not path.isprintable():
         raise SandboxError(f"the path {path!r} holds characters that a profile cannot carry")
+    if not path.startswith("/"):
+        raise SandboxError(f"the path {path!r} is not absolute, so it cannot be granted")
     for link in _MOVED:
         if is_within(path, link):
             return f"/private{path}"

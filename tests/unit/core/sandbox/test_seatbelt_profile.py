@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from akili_cli.core.sandbox.seatbelt_profile import seatbelt_profile
@@ -56,6 +58,12 @@ def test_a_path_stays_one_string(place: str) -> None:
 def test_a_path_that_cannot_be_granted_is_refused(place: str) -> None:
     with pytest.raises(SandboxError):
         profile(Effects(reads=(place,)))
+
+
+def test_a_relative_path_is_refused_wherever_akili_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SandboxError, match="not absolute"):
+        profile(Effects(reads=("relative",)))
 
 
 def test_what_is_protected_is_refused_and_denied_last() -> None:
