@@ -93,7 +93,7 @@ async def _query(sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
 
 
 async def _tables() -> list[dict[str, Any]]:
-    from akili_cli.adapters.storage.migrations import table_names
+    from akili_cli.adapters.storage.schema import table_names
     from akili_cli.cli.opening import opened_state
 
     async with opened_state() as state:
@@ -106,7 +106,7 @@ async def _tables() -> list[dict[str, Any]]:
 
 
 async def _schema(table: str | None) -> list[dict[str, Any]]:
-    from akili_cli.adapters.storage.migrations import columns_of, table_names
+    from akili_cli.adapters.storage.schema import columns_of, table_names
 
     known = table_names()
     if table is not None and table not in known:
@@ -120,7 +120,7 @@ async def _schema(table: str | None) -> list[dict[str, Any]]:
 
 
 async def _export(table: str) -> list[dict[str, Any]]:
-    from akili_cli.adapters.storage.migrations import table_names
+    from akili_cli.adapters.storage.schema import table_names
     from akili_cli.cli.opening import opened_state
 
     if table not in table_names():
@@ -140,7 +140,7 @@ async def _search(words: str, limit: int) -> list[dict[str, Any]]:
 
 
 async def _migrate() -> tuple[tuple[str, ...], int]:
-    from akili_cli.adapters.storage.migrations import STEPS
+    from akili_cli.adapters.storage.schema import STEPS
     from akili_cli.cli.opening import opened_state
 
     async with opened_state() as state:

@@ -5,14 +5,16 @@ import pytest
 from tests.architecture.source import PACKAGE, ROOT, name_of, source_files
 
 WITHOUT_MIRROR = {
+    "adapters/engine/base.py": "protocols only; tests/contract/test_engines.py holds every engine to them",
     "adapters/storage/base.py": "protocols only; tests/contract/test_storage.py holds every backend to them",
     "core/sandbox/base.py": "protocols and plain values; tests/contract/test_sandboxes.py holds every backend to them",
+    "core/schedule/base.py": "protocols and plain values; tests/contract/test_ticker.py holds the ticker to them",
     "core/tools/base.py": "a protocol and a config line; tests/unit/core/tools/test_toolbox.py shows the latter",
     "domain/events.py": "a name list and a plain value",
     "domain/messages.py": "plain values and a protocol; tests/contract/test_llm.py holds every provider to it",
 }
 LONG = {
-    "adapters/storage/migrations.py": "steps are only ever added",
+    "adapters/storage/schema.py": "steps are only ever added",
     "adapters/files/paths.py": "one door, read as a whole",
     "core/execution/pipeline.py": "the one way a tool runs, read as a whole",
     "core/tools/shell/network.py": "a table of programs",

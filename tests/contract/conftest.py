@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from akili_cli.adapters.storage.migrations import STEPS, Step
+from akili_cli.adapters.storage.schema import STEPS, Step
 from tests.contract.places import AnyDatabase, OpenDatabase, Place, open_place
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from akili_cli.adapters.storage.backends.postgres import PostgresDatabase, open_postgres
 from akili_cli.adapters.storage.backends.sqlite import SqliteDatabase, open_sqlite
-from akili_cli.adapters.storage.migrations import STEPS, Step
+from akili_cli.adapters.storage.schema import STEPS, Step
 
 AnyDatabase = SqliteDatabase | PostgresDatabase
 

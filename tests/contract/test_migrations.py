@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.migrations import STEPS, Step, Table
+from akili_cli.adapters.storage.schema import STEPS, Step, Table
 from akili_cli.domain.errors import ConflictError, StorageError
 from tests.contract.places import OpenDatabase, Place, open_place
 from tests.contract.processes import run_together

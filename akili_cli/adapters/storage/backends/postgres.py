@@ -15,8 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.migrations import STEPS, Step, pending, postgres_statements, searchable
+from akili_cli.adapters.storage.migrations import pending, postgres_statements, searchable
 from akili_cli.adapters.storage.portable import UnitOfWork, postgres_sql, search_words
+from akili_cli.adapters.storage.schema import STEPS, Step
 from akili_cli.domain.errors import ConfigError, ConflictError, StorageError
 
 if TYPE_CHECKING:

@@ -17,15 +17,9 @@ from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.migrations import (
-    MIGRATION_SET,
-    STEPS,
-    Step,
-    pending,
-    searchable,
-    sqlite_migrations,
-)
+from akili_cli.adapters.storage.migrations import MIGRATION_SET, pending, searchable, sqlite_migrations
 from akili_cli.adapters.storage.portable import UnitOfWork, search_words, sqlite_sql
+from akili_cli.adapters.storage.schema import STEPS, Step
 from akili_cli.domain.errors import ConflictError, StorageError
 
 T = TypeVar("T")

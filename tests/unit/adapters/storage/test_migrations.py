@@ -3,15 +3,8 @@ from __future__ import annotations
 import pytest
 import sqlite_utils
 
-from akili_cli.adapters.storage.migrations import (
-    STEPS,
-    Step,
-    Table,
-    pending,
-    postgres_statements,
-    searchable,
-    sqlite_migrations,
-)
+from akili_cli.adapters.storage.migrations import pending, postgres_statements, searchable, sqlite_migrations
+from akili_cli.adapters.storage.schema import STEPS, Step, Table
 from akili_cli.domain.errors import StorageError
 
 EXAMPLE = Step(
@@ -28,16 +21,6 @@ EXAMPLE = Step(
     ),
     {"old": {"note": "text?"}},
 )
-
-
-def test_steps_have_distinct_ordered_names() -> None:
-    names = [step.name for step in STEPS]
-    assert names == sorted(set(names))
-
-
-def test_only_new_columns_that_allow_null_are_added() -> None:
-    kinds = [kind for step in STEPS for columns in step.columns.values() for kind in columns.values()]
-    assert all(kind.endswith("?") for kind in kinds)
 
 
 def test_pending_gives_what_is_not_done_in_order() -> None:

@@ -1,0 +1,3 @@
+"""Runs that survive the process."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The engines there are."""
+
+from __future__ import annotations

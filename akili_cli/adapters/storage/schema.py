@@ -1,0 +1,382 @@
+"""Every table, as an append-only list of steps; opening a database applies those it has not seen.
+
+A column type is ``text``, ``bigint``, ``double`` or ``bytea``; a trailing ``?`` allows NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Columns = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table; ``search`` names the text columns of its full-text index."""
+
+    name: str
+    columns: Columns
+    pk: tuple[str, ...]
+    unique: tuple[tuple[str, ...], ...] = ()
+    indexes: tuple[tuple[str, ...], ...] = ()
+    search: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change that is never edited once released: new tables, and new (nullable) columns of old ones."""
+
+    name: str
+    tables: tuple[Table, ...] = ()
+    columns: Mapping[str, Columns] = field(default_factory=dict)
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        "0001_conversations",
+        (
+            Table(
+                "conversations",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "user_id": "text",
+                    "created_at": "double",
+                    "updated_at": "double",
+                    "title": "text",
+                },
+                pk=("id",),
+                indexes=(("org_id", "user_id", "updated_at"),),
+            ),
+            Table(
+                "conversation_messages",
+                {
+                    "conversation_id": "text",
+                    "seq": "bigint",
+                    "role": "text",
+                    "content": "text",
+                    "blocks": "text",
+                    "token_estimate": "bigint",
+                    "created_at": "double",
+                },
+                pk=("conversation_id", "seq"),
+            ),
+        ),
+    ),
+    Step(
+        "0002_budgets",
+        (
+            Table(
+                "budgets",
+                {
+                    "org_id": "text",
+                    "user_id": "text",
+                    "day": "text",
+                    "limit_usd": "double",
+                    "spent_usd": "double",
+                },
+                pk=("org_id", "user_id", "day"),
+            ),
+            Table(
+                "budget_reservations",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "user_id": "text",
+                    "day": "text",
+                    "run_id": "text",
+                    "amount_usd": "double",
+                    "spent_usd": "double?",
+                    "created_at": "double",
+                    "expires_at": "double",
+                    "closed_at": "double?",
+                },
+                pk=("id",),
+                indexes=(("org_id", "user_id", "day", "closed_at"),),
+            ),
+        ),
+    ),
+    Step(
+        "0003_approvals",
+        (
+            Table(
+                "approvals",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "user_id": "text",
+                    "source": "text",
+                    "agent": "text?",
+                    "run_id": "text",
+                    "correlation_id": "text",
+                    "conversation_id": "text?",
+                    "call_id": "text",
+                    "tool": "text",
+                    "arguments": "text",
+                    "digest": "text",
+                    "action_risk": "text",
+                    "effects": "text",
+                    "rule_id": "text?",
+                    "rule_origin": "text?",
+                    "because": "text?",
+                    "reason": "text?",
+                    "untrusted": "text?",
+                    "cwd": "text?",
+                    "host": "text?",
+                    "status": "text",
+                    "created_at": "double",
+                    "expires_at": "double",
+                    "use_expires_at": "double?",
+                    "resolved_at": "double?",
+                    "resolved_by": "text?",
+                    "feedback": "text?",
+                    "consumed_at": "double?",
+                    "outcome": "text?",
+                },
+                pk=("id",),
+                indexes=(("org_id", "status", "created_at"),),
+            ),
+        ),
+    ),
+    Step(
+        "0004_audit",
+        (
+            Table(
+                "audit_events",
+                {
+                    "stream": "text",
+                    "seq": "bigint",
+                    "id": "text",
+                    "org_id": "text",
+                    "at": "double",
+                    "kind": "text",
+                    "correlation_id": "text?",
+                    "run_id": "text?",
+                    "conversation_id": "text?",
+                    "user_id": "text?",
+                    "source": "text?",
+                    "tool": "text?",
+                    "call_id": "text?",
+                    "result": "text?",
+                    "body": "text",
+                    "prev_hash": "text",
+                    "hash": "text",
+                },
+                pk=("stream", "seq"),
+                unique=(("id",),),
+                indexes=(("at",), ("correlation_id",), ("run_id",)),
+            ),
+            Table(
+                "audit_streams",
+                {
+                    "stream": "text",
+                    "started_at": "double",
+                    "host": "text?",
+                    "pid": "bigint?",
+                    "count": "bigint",
+                    "head_hash": "text?",
+                    "mac": "text?",
+                    "closed_at": "double?",
+                },
+                pk=("stream",),
+            ),
+        ),
+    ),
+    Step(
+        "0005_runbook_index",
+        (
+            Table(
+                "runbook_index",
+                {"path": "text", "name": "text", "category": "text", "body": "text", "sha256": "text"},
+                pk=("path",),
+                search=("name", "category", "body"),
+            ),
+        ),
+    ),
+    Step("0006_meta", (Table("meta", {"key": "text", "value": "text"}, pk=("key",)),)),
+    Step(
+        "0007_grants_and_plans",
+        (
+            Table(
+                "approval_votes",
+                {"approval_id": "text", "user_id": "text", "at": "double"},
+                pk=("approval_id", "user_id"),
+            ),
+            Table(
+                "grants",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "user_id": "text",
+                    "scope": "text",
+                    "tool": "text",
+                    "risk": "bigint",
+                    "digest": "text",
+                    "session": "text",
+                    "pattern": "text",
+                    "approval_id": "text",
+                    "created_by": "text",
+                    "created_at": "double",
+                    "expires_at": "double",
+                    "revoked_at": "double?",
+                    "uses": "bigint",
+                },
+                pk=("id",),
+                indexes=(("org_id", "user_id", "tool"),),
+            ),
+            Table(
+                "auto_approvals",
+                {"org_id": "text", "user_id": "text", "hour": "bigint", "used": "bigint"},
+                pk=("org_id", "user_id", "hour"),
+            ),
+            Table(
+                "plans",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "user_id": "text",
+                    "run_id": "text",
+                    "conversation_id": "text?",
+                    "message": "text",
+                    "hash": "text",
+                    "status": "text",
+                    "created_at": "double",
+                    "expires_at": "double",
+                    "resolved_by": "text?",
+                    "resolved_at": "double?",
+                },
+                pk=("id",),
+                indexes=(("org_id", "status", "created_at"),),
+            ),
+        ),
+        {"approvals": {"inputs": "text?", "plan_id": "text?", "plan_index": "bigint?", "skill": "text?"}},
+    ),
+    Step(
+        "0008_undo",
+        (
+            Table(
+                "undo_entries",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "user_id": "text",
+                    "host": "text",
+                    "tool": "text",
+                    "run_id": "text",
+                    "call_id": "text",
+                    "audit_id": "text",
+                    "path": "text",
+                    "at": "double",
+                    "before_digest": "text?",
+                    "mode": "bigint",
+                    "uid": "bigint",
+                    "gid": "bigint",
+                    "stored_bytes": "bigint",
+                    "after_digest": "text?",
+                    "finished_at": "double?",
+                    "undone_at": "double?",
+                    "undo_of": "text?",
+                    "why_not": "text?",
+                },
+                pk=("id",),
+                indexes=(("org_id", "user_id", "at"), ("host", "before_digest"), ("audit_id",)),
+            ),
+        ),
+    ),
+    Step(
+        "0009_budget_tree",
+        (
+            Table(
+                "budget_organisations",
+                {"org_id": "text", "day": "text", "limit_usd": "double"},
+                pk=("org_id", "day"),
+            ),
+            Table(
+                "budget_runs",
+                {
+                    "org_id": "text",
+                    "run_id": "text",
+                    "parent_run_id": "text?",
+                    "user_id": "text",
+                    "day": "text",
+                    "started_at": "double",
+                    "limit_usd": "double?",
+                    "max_tokens": "bigint?",
+                    "spent_usd": "double",
+                    "spent_tokens": "bigint",
+                },
+                pk=("org_id", "run_id"),
+                indexes=(("org_id", "user_id", "day"),),
+            ),
+            Table(
+                "budget_run_holds",
+                {"org_id": "text", "run_id": "text", "reservation_id": "text"},
+                pk=("org_id", "run_id", "reservation_id"),
+                indexes=(("reservation_id",),),
+            ),
+        ),
+        {"budgets": {"spent_tokens": "bigint?"}, "budget_reservations": {"tokens": "bigint?"}},
+    ),
+    Step(
+        "0010_schedule",
+        (
+            Table(
+                "nodes",
+                {
+                    "id": "text",
+                    "host": "text",
+                    "pid": "bigint",
+                    "version": "text",
+                    "started_at": "double",
+                    "seen_at": "double",
+                    "stopped_at": "double?",
+                },
+                pk=("id",),
+                indexes=(("seen_at",),),
+            ),
+            Table(
+                "fires",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "kind": "text",
+                    "job_id": "text",
+                    "fire_at": "double",
+                    "user_id": "text",
+                    "payload": "text",
+                    "status": "text",
+                    "node_id": "text",
+                    "attempt": "bigint",
+                    "manual": "bigint",
+                    "created_at": "double",
+                    "started_at": "double?",
+                    "finished_at": "double?",
+                    "run_id": "text?",
+                    "error": "text?",
+                    "summary": "text?",
+                    "cost_usd": "double?",
+                    "details": "text?",
+                },
+                pk=("org_id", "id"),
+                indexes=(("org_id", "kind", "job_id", "fire_at"), ("status", "node_id")),
+            ),
+        ),
+    ),
+)
+
+
+def table_names(steps: Sequence[Step] = STEPS) -> tuple[str, ...]:
+    """Give the name of every table, in the order they came."""
+    return tuple(table.name for step in steps for table in step.tables)
+
+
+def columns_of(name: str, steps: Sequence[Step] = STEPS) -> Columns:
+    """Give a table's columns with their types, later additions included; empty for an unknown table."""
+    out: dict[str, str] = {}
+    for step in steps:
+        for table in step.tables:
+            if table.name == name:
+                out |= table.columns
+        out |= step.columns.get(name, {})
+    return out

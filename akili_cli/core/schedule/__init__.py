@@ -1,0 +1,3 @@
+"""What is due, who runs it, and that it runs once."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Periodic tasks written in Markdown files."""
+
+from __future__ import annotations
