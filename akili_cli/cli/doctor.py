@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 Mark = Literal["ok", "missing", "broken"]
+INTERRUPTED_SHOWN_S = 7 * 86_400.0
 _STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}
 
 
@@ -114,14 +115,19 @@ async def _audit(state: State) -> Finding:
     from akili_cli.core.audit.chain import load_or_create_key
     from akili_cli.core.audit.reader import AuditReader
 
+    reader = AuditReader(state.db, state.org)
     try:
         load_or_create_key(state.workspace.audit_key)
-        open_intents = await AuditReader(state.db, state.org).interrupted()
+        left = await reader.left_open(state.workspace.audit_dir)
+        ended = await reader.interrupted(state.clock.now() - INTERRUPTED_SHOWN_S)
     except AkiliError as error:
         return Finding("audit", "key", "broken", str(error), error.hint)
-    if open_intents:
-        detail = f"{len(open_intents)} actions were interrupted; their outcome is unknown, they were not repeated"
-        return Finding("audit", "interrupted", "missing", detail, "akili audit tail --result intent")
+    if left or ended:
+        tools = ", ".join(sorted({entry.record.tool or "unknown" for entry in (*left, *ended)}))
+        detail = f"{len(left) + len(ended)} actions ({tools}) were under way when akili was killed in the last 7 days"
+        detail = f"{detail}; what became of them is unknown, they were not repeated"
+        fix = f"look at what they did: akili audit tail --result {'intent' if left else 'interrupted'}"
+        return Finding("audit", "interrupted", "missing", detail, fix)
     return Finding("audit", "chain key", "ok", "present; check the records with: akili audit verify")
 
 

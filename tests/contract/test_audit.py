@@ -18,7 +18,7 @@ from akili_cli.adapters.storage.backends.sqlite import open_sqlite
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.audit.log import AuditLog, open_audit_log
-from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
 from akili_cli.core.audit.reader import AuditReader, Search
 from akili_cli.core.audit.verify import verify
 from akili_cli.domain.clock import SystemClock
@@ -29,8 +29,8 @@ KEY = b"k" * 32
 
 def record(number: int = 0, **more: object) -> AuditRecord:
     said: dict[str, object] = {
-        "kind": Kind.CALL_INTENT,
-        "result": Result.INTENT,
+        "kind": Kind.CALL_OUTCOME,
+        "result": Result.SUCCESS,
         "user": "anna",
         "source": "cli",
         "tool": "shell_exec",
@@ -155,16 +155,116 @@ async def test_reader_finds_by_user_tool_result_and_correlation(db: Database, tm
     await other.close()
 
 
-async def test_an_intent_without_an_outcome_is_interrupted(db: Database, tmp_path: Path) -> None:
+def intent(number: int, **more: object) -> AuditRecord:
+    return record(number, **({"kind": Kind.CALL_INTENT, "result": Result.INTENT} | more))
+
+
+async def killed(log: AuditLog) -> None:
+    """Leave a log as a killed process does: its rows and its file as they are, its lock gone."""
+    log._abandon_file()
+
+
+def calls_of(entries: list[AuditEntry]) -> list[tuple[str, str]]:
+    return [(entry.record.run_id, entry.record.call_id) for entry in entries]
+
+
+async def test_an_intent_without_an_outcome_is_ended_by_the_next_process(db: Database, tmp_path: Path) -> None:
     log = await opened(db, tmp_path)
-    done = {"kind": Kind.CALL_OUTCOME, "result": Result.SUCCESS}
-    await log.append_all(
-        [record(1), record(1, **done), record(2), record(1, run_id="r2"), record(3), record(3, **done)]
+    held = record(4, result=Result.APPROVAL_PENDING)
+    left = [intent(2, rules=("a@b:1",)), intent(1, run_id="r2"), intent(4), intent(5, org="acme")]
+    await log.append_all([intent(1), record(1), held, *left, intent(3), record(3), intent(6), record(6), intent(6)])
+    reader, files = AuditReader(db), tmp_path / "audit"
+    assert await reader.left_open(files) == []
+    await killed(log)
+    open_calls = [("r1", "c2"), ("r2", "c1"), ("r1", "c4"), ("r1", "c6")]
+    assert calls_of(await reader.left_open(files)) == open_calls
+    assert calls_of(await AuditReader(db, "acme").left_open(files)) == [("r1", "c5")]
+    assert await reader.interrupted(0) == []
+    after = await opened(db, tmp_path)
+    assert (after.interrupted, await reader.left_open(files)) == (5, [])
+    ended = await reader.interrupted(0)
+    assert calls_of(ended) == open_calls
+    assert calls_of(await AuditReader(db, "acme").interrupted(0)) == [("r1", "c5")]
+    first, began = ended[0].record, await reader.get(ended[0].record.intent)
+    assert (first.kind, first.result, first.tool, first.rules) == (
+        "call.outcome",
+        "interrupted",
+        "shell_exec",
+        ("a@b:1",),
     )
-    found = await AuditReader(db).interrupted()
-    assert [(entry.record.run_id, entry.record.call_id) for entry in found] == [("r1", "c2"), ("r2", "c1")]
-    assert await AuditReader(db).interrupted(running=[log.stream]) == []
+    assert (began.record.call_id, began.record.parameters) == (first.call_id, first.parameters)
+    assert "was not repeated" in first.error
+    assert await reader.interrupted(ended[-1].at + 1) == []
+    await after.close()
+    again = await opened(db, tmp_path)
+    assert again.interrupted == 0
+    await again.close()
+    assert (await verify(db, files, KEY)).problems == ()
+
+
+async def test_an_intent_is_ended_once_however_many_processes_start(db: Database, tmp_path: Path) -> None:
+    log = await opened(db, tmp_path)
+    await log.append_all([intent(number) for number in range(5)])
+    await killed(log)
+    logs = await asyncio.gather(*(opened(db, tmp_path) for _ in range(6)))
+    assert sorted(each.interrupted for each in logs) == [0, 0, 0, 0, 0, 5]
+    await asyncio.gather(*(each.close() for each in logs))
+    assert calls_of(await AuditReader(db).interrupted(0)) == [("r1", f"c{number}") for number in range(5)]
+    assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
+
+
+async def test_what_a_living_process_does_is_left_alone(db: Database, tmp_path: Path) -> None:
+    log = await opened(db, tmp_path)
+    await log.append(intent(1))
+    other = await opened(db, tmp_path)
+    assert (other.interrupted, await AuditReader(db).left_open(tmp_path / "audit")) == (0, [])
+    await log.append(record(1))
+    await other.close()
     await log.close()
+    assert await AuditReader(db).interrupted(0) == []
+
+
+async def test_a_process_that_ends_in_order_leaves_no_intent_open(db: Database, tmp_path: Path) -> None:
+    log = await opened(db, tmp_path)
+    await log.append_all([intent(1), record(1), intent(2)])
+    await log.close()
+    assert calls_of(await AuditReader(db).interrupted(0)) == [("r1", "c2")]
+    after = await opened(db, tmp_path)
+    assert after.interrupted == 0
+    await after.close()
+    assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["body = replace(body, 'df 1', 'ls 1')", "tool = 'file_write'", "body = '{'", "body = 'nul'", "hash = ''"],
+    ids=["body", "column", "cut", "no object", "hash"],
+)
+async def test_a_changed_intent_is_ended_without_repeating_what_it_says(
+    change: str, db: Database, tmp_path: Path
+) -> None:
+    log = await opened(db, tmp_path)
+    entry, _ = await log.append_all([intent(1), record(2)])
+    await killed(log)
+    sql = f"UPDATE audit_events SET {change} WHERE id = :id"
+    await db.write(lambda connection: connection.execute(sql, {"id": entry.id}))
+    after = await opened(db, tmp_path)
+    (ended,) = await AuditReader(db).interrupted(0)
+    assert (ended.record.intent, ended.record.tool, ended.record.parameters) == (entry.id, "", {})
+    assert "was changed" in ended.record.error
+    await after.close()
+    assert not (await verify(db, tmp_path / "audit", KEY)).ok
+
+
+async def test_a_suspect_stream_is_not_closed_and_its_intents_stay_open(db: Database, tmp_path: Path) -> None:
+    log = await opened(db, tmp_path)
+    await log.append(intent(1))
+    await killed(log)
+    await db.write(lambda connection: connection.execute("UPDATE audit_streams SET pid = 1"))
+    after = await opened(db, tmp_path)
+    assert after.interrupted == 0
+    assert len(await AuditReader(db).left_open(tmp_path / "audit")) == 1
+    await after.close()
 
 
 async def test_after_a_failed_write_nothing_is_recorded_any_more(db: Database, tmp_path: Path) -> None:
@@ -294,8 +394,8 @@ async def test_what_was_acknowledged_survives_a_kill(place: tuple[str, str, str]
     assert len(acknowledged) >= 50
     log = await opened(db, tmp_path)
     assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
-    found = {entry.id for entry in await AuditReader(db).interrupted()}
-    assert set(acknowledged) <= found
+    assert log.interrupted >= len(acknowledged)
+    assert set(acknowledged) <= {entry.record.intent for entry in await AuditReader(db).interrupted(0)}
     await log.close()
 
 

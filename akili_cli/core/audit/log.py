@@ -11,7 +11,7 @@ from pathlib import Path
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
 from akili_cli.adapters.telemetry.redact import Redactor
-from akili_cli.core.audit import linefile, store
+from akili_cli.core.audit import linefile, recovery, store
 from akili_cli.core.audit.chain import (
     NO_HASH,
     STREAM_ID,
@@ -67,6 +67,7 @@ class AuditLog:
         self._failed: AuditError | None = AuditError("the audit log is not open")
         self._waiting: list[tuple[list[_Prepared], asyncio.Future[list[AuditEntry]]]] = []
         self._flusher: asyncio.Task[None] | None = None
+        self.interrupted = 0
 
     @property
     def stream(self) -> str:
@@ -90,9 +91,11 @@ class AuditLog:
         return await future
 
     async def close(self) -> None:
-        """Write what is waiting and mark the stream as ended; later appends fail."""
+        """Write what is waiting, end the intents without an outcome and the stream; later appends fail."""
         if self._flusher is not None:
             await asyncio.wait((self._flusher,))
+        if self._failed is None:
+            await self.append_all(await self._db.read(lambda c: recovery.interrupted(c, self._key, (self.stream,))))
         if self._failed is not None:
             return
         self._failed = AuditError("the audit log is closed")
@@ -101,13 +104,16 @@ class AuditLog:
         self._close_file()
 
     async def open(self) -> None:
-        """Mend what crashed processes left, start a stream and anchor the others in it; raises ``AuditError``."""
+        """Mend what crashed processes left, start a stream and anchor the others in it; raises ``AuditError``.
+
+        Intents that those processes left without an outcome get one, ``interrupted`` counts them.
+        """
         linefile.prepare_directory(self._directory)
         try:
             mended, damaged = await self._db.read(self._mend_dead_streams)
             self._start_stream()
-            row = await self._db.write(lambda connection: self._anchor(connection, mended, damaged), durable=True)
-            self._write_lines([row])
+            rows = await self._db.write(lambda connection: self._begin(connection, mended, damaged), durable=True)
+            self._write_lines(rows)
         except (AkiliError, OSError) as error:
             self._abandon_file()
             raise _not_written(error) from error
@@ -280,30 +286,48 @@ class AuditLog:
                     mended[stream] = added
         return mended, damaged
 
-    def _anchor(self, connection: Connection, mended: dict[str, int], damaged: dict[str, str]) -> Row:
-        """Start the stream with a record of every stream that changed since the last anchors, in one transaction."""
-        stated: dict[str, object] = {}
-        suspect: list[str] = []
-        for head in store.unsettled_heads(connection, RESTATED_STREAMS):
-            stream = str(head["stream"])
-            if self._key.head_mac_fits(head):
-                here = linefile.file_of(self._directory, stream).exists() if STREAM_ID.fullmatch(stream) else False
-                stated[stream] = [head["count"], head["head_hash"], int(here)]
-                if stream in mended and head["closed_at"] is None:
-                    ended = self._sealed({**head, "closed_at": float(self._clock.now())})
-                    store.move_head(connection, head, ended)
-            else:
-                suspect.append(stream)
+    def _begin(self, connection: Connection, mended: dict[str, int], damaged: dict[str, str]) -> list[Row]:
+        """Start the stream, in one transaction.
+
+        Its first record states every stream that changed since the last anchors. Streams whose writers are gone are
+        closed, and their open intents ended here; a process that tries the same closes none of them.
+        """
+        stated, suspect, closed = self._state_others(connection, mended)
         restored = {stream: count for stream, count in mended.items() if count}
         found = {"suspect": suspect, "restored_lines": restored, "damaged": damaged}
         parameters = {"streams": stated, **{name: value for name, value in found.items() if value}}
+        left = recovery.interrupted(connection, self._key, closed)
+        self.interrupted = len(left)
         store.insert_stream(connection, self._head)
         before = self._head
-        record = AuditRecord(kind=Kind.AUDIT, result=Result.STARTED, org=self._org, parameters=parameters)
-        row = self._link(_Prepared(record, record.columns(), encode_details(record.details())))
+        started = AuditRecord(kind=Kind.AUDIT, result=Result.STARTED, org=self._org, parameters=parameters)
+        prepared = [
+            _Prepared(record, record.columns(), encode_details(record.details())) for record in (started, *left)
+        ]
+        rows = [self._link(each) for each in prepared]
         self._head = self._sealed(self._head)
-        store.append(connection, (row,), before, self._head)
-        return row
+        store.append(connection, rows, before, self._head)
+        return rows
+
+    def _state_others(
+        self, connection: Connection, mended: dict[str, int]
+    ) -> tuple[dict[str, object], list[str], list[str]]:
+        """Close the streams that were mended; give where all streams stand, those not as written, those closed."""
+        stated: dict[str, object] = {}
+        suspect: list[str] = []
+        closed: list[str] = []
+        for head in store.unsettled_heads(connection, RESTATED_STREAMS):
+            stream = str(head["stream"])
+            if not self._key.head_mac_fits(head):
+                suspect.append(stream)
+                continue
+            here = linefile.file_of(self._directory, stream).exists() if STREAM_ID.fullmatch(stream) else False
+            stated[stream] = [head["count"], head["head_hash"], int(here)]
+            if stream in mended and head["closed_at"] is None:
+                ended = self._sealed({**head, "closed_at": float(self._clock.now())})
+                if store.move_head(connection, head, ended):
+                    closed.append(stream)
+        return stated, suspect, closed
 
 
 class _Prepared:

@@ -55,7 +55,8 @@ class AuditRecord:
     """One thing that is about to happen or has happened. Empty fields are left out of the written form.
 
     ``digest`` is the call digest, ``rule`` the deciding rule as ``id@origin``, ``rules`` every rule that
-    matched. ``cost_usd`` None means unpriced, which is not the same as 0.0.
+    matched. ``cost_usd`` None means unpriced, which is not the same as 0.0. ``intent`` is the id of the intent that
+    this ends in the place of a process that could not.
     """
 
     kind: Kind
@@ -83,6 +84,7 @@ class AuditRecord:
     error: str = ""
     output_sha256: str = ""
     output_bytes: int | None = None
+    intent: str = ""
 
     def columns(self) -> dict[str, str]:
         """Give the fields that are columns of their own, by column name."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from akili_cli.adapters.storage.base import Database, Row
-from akili_cli.core.audit import store
+from akili_cli.core.audit import recovery, store
 from akili_cli.core.audit.model import AuditEntry, record_from
 from akili_cli.domain.errors import AuditError, NotFoundError
 
@@ -94,18 +95,19 @@ class AuditReader:
         where = " AND correlation_id = :correlation_id"
         return await self._select(where, {"correlation_id": correlation_id}, "at, stream, seq")
 
-    async def interrupted(self, *, running: Collection[str] = ()) -> list[AuditEntry]:
-        """Give the intents to which no outcome was recorded, oldest first: what was under way in a crash.
+    async def left_open(self, directory: Path) -> list[AuditEntry]:
+        """Give the intents that processes left without an outcome when they were killed, not ended yet.
 
-        ``running`` names streams whose writers live (this process's own): their calls are merely under way.
+        ``directory`` holds the streams' files, which tell whether their writers live.
         """
-        where = (
-            " AND kind = 'call.intent' AND id IN (SELECT MAX(CASE WHEN kind = 'call.intent' THEN id END) "
-            "FROM audit_events WHERE org_id = :org AND kind IN ('call.intent', 'call.outcome') "
-            "GROUP BY run_id, call_id HAVING SUM(CASE WHEN kind = 'call.outcome' THEN 1 ELSE 0 END) = 0)"
-        )
-        found = await self._select(where, {}, "at, stream, seq")
-        return [entry for entry in found if entry.stream not in running]
+        rows = await self._db.read(lambda connection: recovery.left_open(connection, directory))
+        return [_entry(row) for row in rows if row["org_id"] == self._org]
+
+    async def interrupted(self, since: float) -> list[AuditEntry]:
+        """Give the outcomes recorded since then for intents that were left open, oldest first."""
+        where = " AND kind = 'call.outcome' AND result = 'interrupted' AND at >= :since"
+        found = await self._select(where, {"since": since}, "at, stream, seq")
+        return [entry for entry in found if entry.record.intent]
 
     async def _select(self, where: str, params: Mapping[str, object], order: str) -> list[AuditEntry]:
         given = {**params, "org": self._org}

@@ -178,6 +178,18 @@ def prev_hash_at(connection: Connection, stream: str, seq: int) -> str:
     return str(rows[0]["prev_hash"])
 
 
+def open_intents(connection: Connection, stream: str) -> list[Row]:
+    """Give a stream's entries that say what is about to be done and that no outcome follows, in order."""
+    last = "MAX(CASE WHEN kind = '{}' THEN seq ELSE 0 END)"
+    intent, outcome = last.format("call.intent"), last.format("call.outcome")
+    return connection.execute(
+        f"SELECT {_COLUMNS} FROM audit_events WHERE stream = :stream AND seq IN ("  # noqa: S608 - our own text
+        f"SELECT {intent} FROM audit_events WHERE stream = :stream AND kind IN ('call.intent', 'call.outcome') "
+        f"GROUP BY run_id, call_id HAVING {intent} > {outcome}) ORDER BY seq",
+        {"stream": stream},
+    )
+
+
 def ranges(connection: Connection, since: float | None, until: float | None) -> list[tuple[str, int, int]]:
     """Give each stream's first and last number among the entries of a time."""
     conditions = {"at >= :since": ("since", since), "at < :until": ("until", until)}

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
+from akili_cli.cli.opening import opened_state
+from akili_cli.core.audit.chain import load_or_create_key
+from akili_cli.core.audit.log import open_audit_log
+from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from tests.unit.cli.conftest import Say
 
 
@@ -24,3 +29,28 @@ def test_a_broken_config_is_a_finding_not_an_end(akili: Say) -> None:
     said = akili("doctor", "--json")
     assert (said.code, said.json["ok"]) == (1, False)
     assert any("nosuch" in check["detail"] for check in said.json["checks"])
+
+
+async def _leave_an_intent() -> None:
+    async with opened_state() as state:
+        key = load_or_create_key(state.workspace.audit_key)
+        log = await open_audit_log(state.db, state.workspace.audit_dir, key, state.clock, state.redactor)
+        await log.append(AuditRecord(kind=Kind.CALL_INTENT, result=Result.INTENT, run_id="r", call_id="c", tool="t"))
+        log._abandon_file()
+
+
+def test_calls_that_a_crash_interrupted_are_shown_before_and_after_they_were_ended(akili: Say) -> None:
+    def finding() -> str:
+        (one,) = (check for check in akili("doctor", "--json").json["checks"] if check["area"] == "audit")
+        return f"{one['name']}: {one['detail']}; {one['fix']}"
+
+    assert finding().startswith("chain key: ")
+    asyncio.run(_leave_an_intent())
+    before = finding()
+    assert before.startswith("interrupted: 1 actions (t) were under way when akili was killed")
+    assert before.endswith("akili audit tail --result intent")
+    said = akili("runbooks", "run", "disk-cleanup")
+    assert "killed with 1 call under way" in said.err
+    assert "killed" not in akili("runbooks", "run", "disk-cleanup").err
+    assert finding().endswith("akili audit tail --result interrupted")
+    assert '"intent"' in akili("audit", "search", "--result", "interrupted", "--json").out
