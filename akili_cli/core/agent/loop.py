@@ -89,7 +89,7 @@ class AgentLoop:
         earlier = await self._earlier(run)
         redactor = self.pipeline.redactor
         emit = guarded(emit, redactor)
-        state = _State(_with_untrusted(run, attachments), [*earlier], len(earlier), ModelEgress(redactor))
+        state = _State(_with_untrusted(run, attachments, earlier), [*earlier], len(earlier), ModelEgress(redactor))
         asked = Message("user", (*attachments, TextBlock(message)))
         state.messages.append(without_secrets(asked, redactor))
         emit(Event("run.started", self._facts(run)))
@@ -280,6 +280,9 @@ def _answered(messages: list[Message]) -> tuple[Message, ...]:
     return (*messages, Message("user", results))
 
 
-def _with_untrusted(run: Run, attachments: tuple[TextBlock, ...]) -> Run:
-    labels = tuple(block.untrusted for block in attachments if block.untrusted is not None)
+def _with_untrusted(run: Run, attachments: tuple[TextBlock, ...], earlier: tuple[Message, ...]) -> Run:
+    """Name the outside texts that the model will read for the first time: what is attached, and what came in last."""
+    unread = earlier[-1].blocks if earlier and earlier[-1].role == "user" else ()
+    texts = (*unread, *attachments)
+    labels = [block.untrusted for block in texts if not isinstance(block, ToolUseBlock) and block.untrusted is not None]
     return replace(run, untrusted=tuple(dict.fromkeys((*run.untrusted, *labels))))
