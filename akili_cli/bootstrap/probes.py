@@ -260,6 +260,13 @@ def _git_writes(match: Match, places: Places) -> Iterator[dict[str, object]]:
     yield from _git_calls(match, places, "deletes", ("rm", (PROBE,)))
 
 
+def _git_restores(match: Match, places: Places) -> Iterator[dict[str, object]]:
+    named = any((match.paths, match.reads, match.writes))
+    for path in dict.fromkeys((*_paths(match, "writes"), *_paths(match, "reads"))) if named else (places.repository,):
+        if path is not None and Path(path).is_dir():
+            yield {"entry": _NO_DIGEST, "repo_path": path, "current": _NO_DIGEST, "earlier": _NO_DIGEST}
+
+
 def _git_calls(
     match: Match, places: Places, kind: str, usual: tuple[str, tuple[str, ...]]
 ) -> Iterator[dict[str, object]]:
@@ -311,5 +318,6 @@ _MAKERS: Mapping[str, Callable[[Match, Places], Iterator[dict[str, object]]]] = 
     "web_fetch": _fetch_calls,
     "git_read": _git_reads,
     "git_write": _git_writes,
+    "git_restore": _git_restores,
     "code_exec": _code_calls,
 }

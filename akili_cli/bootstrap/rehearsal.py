@@ -15,7 +15,7 @@ from akili_cli.core.tools.base import Tool
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.errors import SandboxError
-from akili_cli.domain.images import BeforeImages, NoBeforeImages
+from akili_cli.domain.images import BeforeImages, NoBeforeImages, NoRepositoryImages, RepositoryImages, RepositoryPlaces
 
 KINDS = {
     "shell_exec": frozenset({"reads", "writes", "deletes", "commands", "hosts"}),
@@ -25,6 +25,7 @@ KINDS = {
     "file_restore": frozenset({"writes", "deletes"}),
     "git_read": frozenset({"reads", "commands"}),
     "git_write": frozenset({"reads", "writes", "deletes", "commands"}),
+    "git_restore": frozenset({"reads", "writes"}),
     "code_exec": frozenset({"reads", "writes", "deletes", "commands"}),
     "web_fetch": frozenset({"hosts"}),
 }
@@ -48,7 +49,16 @@ class NoSandbox:
         """End nothing."""
 
 
+class _AssumedRepositories(NoRepositoryImages):
+    def reversible(self, _places: RepositoryPlaces) -> bool:
+        return True
+
+
 class _AssumedImages(NoBeforeImages):
+    @property
+    def repositories(self) -> RepositoryImages:
+        return _AssumedRepositories()
+
     def reversible(self, _path: str) -> bool:
         return True
 

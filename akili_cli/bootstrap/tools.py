@@ -13,6 +13,7 @@ from akili_cli.core.tools.builtin.file_read import FileRead
 from akili_cli.core.tools.builtin.file_restore import FileRestore
 from akili_cli.core.tools.builtin.file_write import FileWrite
 from akili_cli.core.tools.builtin.git_read import GitRead
+from akili_cli.core.tools.builtin.git_restore import GitRestore
 from akili_cli.core.tools.builtin.git_write import GitWrite
 from akili_cli.core.tools.builtin.shell_exec import ShellExec
 from akili_cli.core.tools.builtin.web_fetch import WebFetch
@@ -26,7 +27,7 @@ TOOL_NAMES = tuple(tool.name for tool in (ShellExec, FileRead, FileWrite, GitRea
 def build_tools(
     settings: Settings, roots: ToolRoots, sandbox: Sandbox, images: BeforeImages, *, home: str, cwd: str
 ) -> ToolBox:
-    """Give every tool, wired; allowed paths come resolved. Models are not offered ``file_restore``."""
+    """Give every tool, wired; allowed paths come resolved. Models are not offered those that undo."""
     files = FileToolSettings(allowed_paths=roots.files, max_file_size_bytes=settings.tools.file.max_file_size_bytes)
     return ToolBox(
         (
@@ -34,11 +35,11 @@ def build_tools(
             FileRead(files, home=home, cwd=cwd),
             FileWrite(files, images, home=home, cwd=cwd),
             GitRead(sandbox, home=home, cwd=cwd),
-            GitWrite(sandbox, home=home, cwd=cwd, runs_as=_commands_uid(settings)),
+            GitWrite(sandbox, images.repositories, home=home, cwd=cwd, runs_as=_commands_uid(settings)),
             CodeExec(sandbox, settings.tools.code.allowed_languages, settings.sandbox.max_execution_seconds, home),
             WebFetch(settings.tools.web),
         ),
-        unoffered=(FileRestore(files, images, home=home, cwd=cwd),),
+        unoffered=(FileRestore(files, images, home=home, cwd=cwd), GitRestore(images.repositories)),
     )
 
 

@@ -1,4 +1,4 @@
-"""``akili undo``: put a file back as it was before akili changed it."""
+"""``akili undo``: put a file or a repository back as it was before akili changed it."""
 
 from __future__ import annotations
 
@@ -55,13 +55,15 @@ async def _list(as_json: bool) -> None:
     render.talk(LIMITS, "dim")
 
 
-async def restore(pipeline: Pipeline, arguments: Mapping[str, object], me: Principal, reason: str) -> StepResult:
-    """Put a call of ``file_restore`` through the pipeline, as a run of its own."""
+async def restore(
+    pipeline: Pipeline, tool: str, arguments: Mapping[str, object], me: Principal, reason: str
+) -> StepResult:
+    """Put a call of a tool that undoes through the pipeline, as a run of its own."""
     from akili_cli.domain.calls import Run, ToolCall
     from akili_cli.domain.ids import new_correlation_id, new_uuid
 
     run_ = Run(id=new_uuid(), principal=me, correlation_id=new_correlation_id())
-    return await pipeline.run(ToolCall(new_uuid(), "file_restore", arguments), run_, reason=reason)
+    return await pipeline.run(ToolCall(new_uuid(), tool, arguments), run_, reason=reason)
 
 
 async def _undo(entry_id: str | None, as_json: bool) -> int:
@@ -94,9 +96,13 @@ async def _undo(entry_id: str | None, as_json: bool) -> int:
                     raise error from None
                 what = other.record.tool or other.record.kind
                 raise ConflictError(f"{what} ({entry_id}) left nothing to undo", hint=LIMITS) from None
-        await journal.load(entry.id, me.user)
-        arguments = {"entry": entry.id, "path": entry.path, "current": entry.after, "earlier": entry.before}
-        step = await restore(app_.pipeline, arguments, me, f"{me.user} asked to undo entry {entry.id}")
+        if entry.restored_by == "file_restore":
+            await journal.load(entry.id, me.user)
+        elif entry.obstacle:
+            raise ConflictError(f"{entry.path!r} cannot be undone: {entry.obstacle}")
+        where = "repo_path" if entry.restored_by == "git_restore" else "path"
+        arguments = {"entry": entry.id, where: entry.path, "current": entry.after, "earlier": entry.before}
+        step = await restore(app_.pipeline, entry.restored_by, arguments, me, f"{me.user} asked to undo entry {entry.id}")
     if as_json:
         render.out_json({"entry": entry.id, "path": entry.path, "output": step.text, **step_dict(step)})
     elif step.status == "ok":

@@ -46,6 +46,7 @@ TOOLS = frozenset(
         "browser",
         "git_read",
         "git_write",
+        "git_restore",
         "code_exec",
         "database_read",
         "create_cronjob",

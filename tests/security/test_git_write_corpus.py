@@ -11,6 +11,7 @@ import pytest
 
 from akili_cli.core.tools.builtin.git_write import GitWrite, GitWriteArgs
 from akili_cli.domain.errors import InvalidArgumentsError
+from akili_cli.domain.images import NoRepositoryImages
 from tests.fakes.permits import permit_for
 from tests.fakes.sandbox import PlainSandbox
 
@@ -51,7 +52,7 @@ def repo(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("line", ALLOWED)
 async def test_what_is_allowed_is_understood_by_git(line: str, repo: Path) -> None:
-    writer = GitWrite(PlainSandbox(), home="/", cwd="/")
+    writer = GitWrite(PlainSandbox(), NoRepositoryImages(), home="/", cwd="/")
     args = asked(line, repo)
     out = await writer.run(args, permit_for(writer.effects(args)))
     assert out.metadata["exit_code"] != UNKNOWN_OPTION, out.text
@@ -61,7 +62,7 @@ async def test_what_is_allowed_is_understood_by_git(line: str, repo: Path) -> No
 @pytest.mark.parametrize("line", REFUSED)
 def test_what_is_refused_is_never_passed_on(line: str, repo: Path) -> None:
     with pytest.raises(InvalidArgumentsError):
-        GitWrite(PlainSandbox(), home="/", cwd="/").effects(asked(line, repo))
+        GitWrite(PlainSandbox(), NoRepositoryImages(), home="/", cwd="/").effects(asked(line, repo))
 
 
 def test_the_corpus_is_large_enough() -> None:

@@ -12,6 +12,7 @@ import pytest
 from akili_cli.core.tools.builtin.git_write import GitWrite, GitWriteArgs
 from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.errors import InvalidArgumentsError, RefusedError
+from akili_cli.domain.images import NoRepositoryImages
 from tests.fakes.permits import permit_for
 from tests.fakes.sandbox import PlainSandbox
 
@@ -55,7 +56,7 @@ def evil(tmp_path: Path, marks: Path) -> str:
 
 
 async def call(repo: Path, subcommand: str, *args: str) -> ToolOutput:
-    writer = GitWrite(PlainSandbox(), home="/", cwd="/")
+    writer = GitWrite(PlainSandbox(), NoRepositoryImages(), home="/", cwd="/")
     asked = GitWriteArgs(subcommand=subcommand, repo_path=str(repo), args=list(args))
     return await writer.run(asked, permit_for(writer.effects(asked), tool="git_write"))
 
@@ -237,7 +238,7 @@ async def test_a_repository_inside_is_silenced_or_refused(repo: Path, evil: str,
 
 
 async def test_a_repository_that_leads_elsewhere_after_the_ruling_is_refused(repo: Path, tmp_path: Path) -> None:
-    writer = GitWrite(PlainSandbox(), home="/", cwd="/")
+    writer = GitWrite(PlainSandbox(), NoRepositoryImages(), home="/", cwd="/")
     asked = GitWriteArgs(subcommand="add", repo_path=str(repo), args=["-A"])
     permit = permit_for(writer.effects(asked), tool="git_write")
     (repo / ".git").rename(tmp_path / "elsewhere")

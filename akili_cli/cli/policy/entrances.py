@@ -134,7 +134,7 @@ def _fresh(asked: Asked) -> Run:
 
 async def _undo(ground: Ground, asked: Asked) -> StepResult | None:
     me = Principal(asked.user, Source.CLI, asked.agent)
-    return await restore(ground.app.pipeline, asked.arguments, me, "probe")
+    return await restore(ground.app.pipeline, asked.tool, asked.arguments, me, "probe")
 
 
 async def _amend(ground: Ground, asked: Asked) -> StepResult | None:
@@ -184,5 +184,6 @@ ENTRANCES = (
     Entrance(name="approvals edit", source=Source.CLI, carries=_KEPT, resumes=True, send=_amend),
     Entrance(name="plan apply", source=Source.CLI, carries=_KEPT, resumes=True, send=_apply),
     Entrance(name="undo", source=Source.CLI, carries=frozenset(), only="file_restore", send=_undo),
+    Entrance(name="undo of git", source=Source.CLI, carries=frozenset(), only="git_restore", send=_undo),
     Entrance(name="sandbox run", source=Source.CLI, carries=frozenset(), only="sandbox_probe", send=_sandbox),
 )

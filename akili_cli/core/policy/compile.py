@@ -161,7 +161,7 @@ def _tool_rules(roots: ToolRoots) -> Iterable[Rule]:
     )
     yield rule(
         "git.allowed_paths",
-        Match(tools=("git_read", "git_write"), unless_paths=roots.repositories),
+        Match(tools=("git_read", "git_write", "git_restore"), unless_paths=roots.repositories),
         "the repository is not in tools.git.allowed_paths",
     )
     yield rule(

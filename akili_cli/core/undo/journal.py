@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import os
 import stat
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +14,9 @@ from pathlib import Path
 from akili_cli.adapters.files.paths import is_within, open_beneath
 from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.core.undo import store
-from akili_cli.core.undo.model import UndoEntry, UndoState, new_entry_id
-from akili_cli.core.undo.objects import ObjectStore
+from akili_cli.core.undo.ledger import Ledger
+from akili_cli.core.undo.model import UndoEntry, UndoState
+from akili_cli.core.undo.repositories import RepositoryJournal
 from akili_cli.core.undo.settings import UndoSettings
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.decisions import Permit
@@ -25,15 +25,12 @@ from akili_cli.domain.errors import (
     ConflictError,
     NotFoundError,
     RefusedError,
-    StorageError,
     ToolFailedError,
 )
-from akili_cli.domain.images import BeforeImage, Images
+from akili_cli.domain.images import BeforeImage, Images, RepositoryImages
 
-MIN_TYPED = 4
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _KEPT_BY_THE_SYSTEM = frozenset({"security.selinux"})
-_log = logging.getLogger(__name__)
 
 
 class Journal:
@@ -41,12 +38,14 @@ class Journal:
 
     def __init__(self, db: Database, root: Path, settings: UndoSettings, clock: Clock, *, org: str, host: str) -> None:
         """Keep the parts; ``root`` is made with the first image."""
-        self._db = db
-        self._objects = ObjectStore(root / "objects")
+        self._ledger = Ledger(db, root, settings, clock, org=org, host=host)
         self._settings = settings
-        self._clock = clock
-        self._org = org
-        self._host = host
+        self._repositories = RepositoryJournal(self._ledger)
+
+    @property
+    def repositories(self) -> RepositoryImages:
+        """What is kept of repositories, in the same list."""
+        return self._repositories
 
     def reversible(self, path: str) -> bool:
         """Tell whether a change now could be undone entirely: content, mode and owner, with nothing lost."""
@@ -87,13 +86,13 @@ class Journal:
                     hint="ask again: the call is ruled on anew",
                 )
             taken.entries.append(entry)
-        await self._record(taken.entries)
+        await self._ledger.add(taken.entries)
         try:
             yield taken
         except AkiliError:
-            await self._finish(taken)
+            await self._ledger.end(lambda: self._ends(taken))
             raise
-        await self._finish(taken)
+        await self._ledger.end(lambda: self._ends(taken))
 
     async def load(self, entry_id: str, user: str) -> BeforeImage:
         """Give what undoing an entry takes."""
@@ -106,56 +105,30 @@ class Journal:
             case UndoState.NOT_KEPT:
                 raise ConflictError(f"{entry.path!r} cannot be undone: {entry.why_not}")
             case UndoState.READY:
-                data = None if entry.before is None else await asyncio.to_thread(self._objects.get, entry.before)
+                data = None if entry.before is None else await asyncio.to_thread(self._ledger.objects.get, entry.before)
         return BeforeImage(entry.path, data, entry.mode, entry.uid, entry.gid, entry.after)
 
     async def find(self, typed: str, user: str) -> UndoEntry:
-        """Find a user's entry by its id, an unambiguous beginning of it, or its audit id.
-
-        Raises ``NotFoundError``, and ``ConflictError`` when more than one fits.
-        """
-        typed = typed.strip()
-        found: list[UndoEntry] = []
-        if len(typed) >= MIN_TYPED:
-            found = await self._db.read(lambda connection: store.find(connection, self._who(user), typed))
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise ConflictError(f"more than one undo entry fits {typed!r}", hint="see: akili undo --list")
-        raise NotFoundError(f"no undo entry {typed!r} of {user} on this machine", hint="see: akili undo --list")
+        """Find an entry as ``Ledger.find`` does."""
+        return await self._ledger.find(typed, user)
 
     async def newest(self, user: str) -> UndoEntry | None:
         """Give the user's newest entry that is neither undone nor an undo."""
-        return await self._db.read(lambda connection: store.newest(connection, self._who(user)))
+        return await self._ledger.newest(user)
 
     async def listing(self, user: str, limit: int = 50) -> list[UndoEntry]:
         """Give the user's entries on this machine, newest first."""
-        return await self._db.read(lambda connection: store.listing(connection, self._who(user), limit))
-
-    def _who(self, user: str) -> dict[str, object]:
-        return {"org": self._org, "user": user, "host": self._host}
+        return await self._ledger.listing(user, limit)
 
     def _take(self, permit: Permit, path: str, undo_of: str | None) -> UndoEntry:
-        entry = UndoEntry(
-            id=new_entry_id(),
-            org=self._org,
-            user=permit.user,
-            host=self._host,
-            tool=permit.tool,
-            run_id=permit.run_id,
-            call_id=permit.call_id,
-            audit_id=permit.audit_id,
-            path=path,
-            at=self._clock.now(),
-            undo_of=undo_of,
-        )
+        entry = self._ledger.entry(permit, path, undo_of)
         try:
             data, found = _read(path, self._settings.max_file_bytes)
         except NotFoundError:
             return entry
         except ToolFailedError as error:
             return replace(entry, why_not=str(error))
-        digest, size = self._objects.put(data)
+        digest, size = self._ledger.objects.put(data)
         return replace(
             entry,
             before=digest,
@@ -165,35 +138,9 @@ class Journal:
             stored_bytes=size,
         )
 
-    async def _record(self, entries: Sequence[UndoEntry]) -> None:
-        """Make entries durable; the oldest images go when all together would be too large."""
-        limit = self._settings.max_total_bytes
-        keep = frozenset(entry.before for entry in entries if entry.before is not None)
-
-        def add(connection: Connection) -> list[str]:
-            store.add(connection, entries)
-            return store.make_room(connection, self._host, limit, keep)
-
-        dropped = await self._db.write(add, durable=True)
-        for digest in dropped:
-            await asyncio.to_thread(self._objects.drop, digest)
-
-    async def _finish(self, taken: _Taken) -> None:
-        """Note each file's end; an entry whose file is as it was goes. A failure here leaves it unfinished."""
-        try:
-            ends = [await asyncio.to_thread(_end_of, entry, taken.written) for entry in taken.entries]
-            now = self._clock.now()
-
-            def note(connection: Connection) -> None:
-                for entry, (changed, after) in zip(taken.entries, ends, strict=True):
-                    if changed:
-                        store.finish(connection, entry.id, after, now)
-                    else:
-                        store.remove(connection, entry.id)
-
-            await self._db.write(note, durable=True)
-        except (StorageError, ToolFailedError) as error:
-            _log.warning("an undo entry stays unfinished", extra={"action": "undo.unfinished", "error": str(error)})
+    def _ends(self, taken: _Taken) -> list[Callable[[Connection, float], None]]:
+        """Give each file's end; an entry whose file is as it was goes."""
+        return [_ending(entry, *_end_of(entry, taken.written)) for entry in taken.entries]
 
 
 @dataclass(slots=True)
@@ -241,6 +188,12 @@ def digest_at(path: str) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise ToolFailedError(f"cannot read {path!r}: {error.strerror or error}") from error
+
+
+def _ending(entry: UndoEntry, changed: bool, after: str | None) -> Callable[[Connection, float], None]:
+    if changed:
+        return lambda connection, now: store.finish(connection, entry.id, after, now)
+    return lambda connection, _now: store.remove(connection, entry.id)
 
 
 def _end_of(entry: UndoEntry, written: dict[str, bytes | None]) -> tuple[bool, str | None]:

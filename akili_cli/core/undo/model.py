@@ -6,6 +6,8 @@ import enum
 import secrets
 from dataclasses import dataclass
 
+_OF_REPOSITORIES = frozenset({"git_write", "git_restore"})
+
 
 class UndoState(enum.StrEnum):
     """Where an entry stands."""
@@ -53,6 +55,24 @@ class UndoEntry:
         if self.finished_at is None:
             return UndoState.UNFINISHED
         return UndoState.READY if self.why_not is None else UndoState.NOT_KEPT
+
+    @property
+    def restored_by(self) -> str:
+        """The tool that undoes it: ``git_restore`` where ``path`` is a repository, whose state is one entry."""
+        return "git_restore" if self.tool in _OF_REPOSITORIES else "file_restore"
+
+    @property
+    def obstacle(self) -> str:
+        """Why it cannot be undone, if so."""
+        match self.state:
+            case UndoState.READY:
+                return ""
+            case UndoState.UNDONE:
+                return "undone already"
+            case UndoState.UNFINISHED:
+                return f"akili stopped while {self.tool} was at work"
+            case UndoState.NOT_KEPT:
+                return self.why_not or ""
 
     def as_dict(self) -> dict[str, object]:
         """Give a JSON-ready form."""

@@ -40,6 +40,14 @@ def finish(connection: Connection, entry_id: str, after: str | None, at: float) 
         connection.execute("UPDATE undo_entries SET undone_at = NULL WHERE id = :id", {"id": again[0]["undo_of"]})
 
 
+def shrink(connection: Connection, entry_id: str, before: str, stored_bytes: int, lost: str | None) -> None:
+    """Note that an entry needs less than was kept for it; with something ``lost`` it cannot be undone."""
+    connection.execute(
+        "UPDATE undo_entries SET before_digest = :before, stored_bytes = :size, why_not = :why WHERE id = :id",
+        {"id": entry_id, "before": before, "size": stored_bytes, "why": lost and f"{lost!r} is no file and not kept"},
+    )
+
+
 def remove(connection: Connection, entry_id: str) -> None:
     """Take an entry away: nothing was changed."""
     connection.execute("DELETE FROM undo_entries WHERE id = :id", {"id": entry_id})

@@ -5,7 +5,6 @@ Left out on purpose: what opens an editor or a prompt, signs, runs another progr
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 
@@ -106,17 +105,6 @@ _CHOICES = {
     ),
 }
 _GLOB = re.compile(r"[*?\[\\]")
-_IRREVERSIBLE = {
-    "checkout": {"-B", "-f", "--force", "--ours", "--theirs", "-m", "--merge"},
-    "branch": {"-D", "-M", "-C", "-d", "--delete", "-f", "--force"},
-    "tag": {"-d", "--delete", "-f", "--force"},
-    "reset": {"--hard", "--merge", "--keep"},
-    "rm": {"-f", "-rf", "--force"},
-    "mv": {"-f", "--force"},
-    "switch": {"-C", "--force-create", "-f", "--force", "--discard-changes", "-m", "--merge"},
-    "merge": {"--abort", "--quit"},
-    "cherry-pick": {"--abort", "--quit", "--skip"},
-}
 
 
 def check_write_verb(subcommand: str) -> None:
@@ -156,19 +144,6 @@ def check_write_arguments(subcommand: str, args: list[str], *, top: str, cwd: st
             out.append(arg)
     _check_whole(subcommand, out)
     return tuple(out)
-
-
-def is_reversible(subcommand: str, passed: tuple[str, ...], cwd: str) -> bool:
-    """Tell whether nothing is lost that the repository does not keep."""
-    names = {name_of(arg) for arg in passed}
-    if subcommand in ("rebase", "restore") or names & _IRREVERSIBLE.get(subcommand, set()):
-        return False
-    if subcommand == "stash":
-        return passed[0] not in ("drop", "clear")
-    if subcommand == "checkout":
-        paths = [arg for arg in passed if not arg.startswith("-")]
-        return "--" not in passed and not any(os.path.lexists(posixpath.join(cwd, path)) for path in paths)
-    return True
 
 
 def removed_paths(subcommand: str, passed: tuple[str, ...], *, top: str, cwd: str) -> tuple[str, ...]:

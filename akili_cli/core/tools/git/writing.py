@@ -7,13 +7,13 @@ import posixpath
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from akili_cli.core.tools.git.config import parse
 from akili_cli.core.tools.git.hardening import NOWHERE, hardened_env, start_of_argv
 from akili_cli.core.tools.git.repository import Repository, find_repository, read_text
 from akili_cli.core.tools.git.write_arguments import STRATEGIES
 from akili_cli.domain.errors import InvalidArgumentsError
+from akili_cli.domain.paths import is_within
 
 NAME, EMAIL = "akili", "akili@localhost"
 _FORCED = {
@@ -52,18 +52,11 @@ _MAX_DIRECTORIES = 50_000
 _MAX_INNER = 50
 
 
-@dataclass(frozen=True, slots=True)
-class WriteCall:
-    """A git command that changes a repository: what it reads and writes, and how it is run."""
+def prepare(repository: Repository, subcommand: str, passed: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Check the repository's state and give command line and environment.
 
-    argv: tuple[str, ...]
-    env: dict[str, str]
-    reads: tuple[str, ...]
-    writes: tuple[str, ...]
-
-
-def prepare(repository: Repository, subcommand: str, passed: tuple[str, ...]) -> WriteCall:
-    """Check the repository's state and give the call. Raises ``InvalidArgumentsError`` when it may not be changed."""
+    Raises ``InvalidArgumentsError`` when it may not be changed.
+    """
     if (
         any(key.startswith("merge.") and key.endswith(".driver") for key in repository.silenced)
         and subcommand in _MERGES
@@ -89,10 +82,13 @@ def prepare(repository: Repository, subcommand: str, passed: tuple[str, ...]) ->
     for key, value in (("name", NAME), ("email", EMAIL)):
         if f"user.{key}" not in repository.kept:
             env |= {f"GIT_AUTHOR_{key.upper()}": value, f"GIT_COMMITTER_{key.upper()}": value}
-    argv = (*start_of_argv(), subcommand, *_FLAGS.get(subcommand, ()), *passed)
+    return (*start_of_argv(), subcommand, *_FLAGS.get(subcommand, ()), *passed), env
+
+
+def written_places(repository: Repository) -> tuple[str, ...]:
+    """Give the directories that git changes: the work tree, and git directories outside of it."""
     places = dict.fromkeys((repository.top, repository.git_dir, repository.common_dir))
-    writes = tuple(path for path in places if not any(path != other and _below(path, other) for other in places))
-    return WriteCall(argv, env, repository.reads, writes)
+    return tuple(path for path in places if not any(path != other and is_within(path, other) for other in places))
 
 
 def unwritable(repository: Repository, uid: int) -> str | None:
@@ -104,10 +100,6 @@ def unwritable(repository: Repository, uid: int) -> str | None:
         if status.st_mode & bits != bits:
             return path
     return None
-
-
-def _below(path: str, root: str) -> bool:
-    return path.startswith(root.rstrip("/") + "/")
 
 
 def _names_filters(repository: Repository) -> bool:

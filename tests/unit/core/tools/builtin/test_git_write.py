@@ -15,6 +15,7 @@ from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import InvalidArgumentsError, RefusedError
+from akili_cli.domain.images import NoRepositoryImages
 from tests.fakes.permits import permit_for
 from tests.fakes.sandbox import PlainSandbox
 
@@ -38,7 +39,7 @@ def repo(tmp_path: Path) -> Path:
 
 
 def writer(**more: int) -> GitWrite:
-    return GitWrite(PlainSandbox(), home="/", cwd="/", **more)
+    return GitWrite(PlainSandbox(), NoRepositoryImages(), home="/", cwd="/", **more)
 
 
 def asked(repo: Path, subcommand: str, *args: str) -> GitWriteArgs:
@@ -107,35 +108,10 @@ def test_effects_name_the_work_tree_and_the_command(repo: Path) -> None:
     assert effects.hosts == ()
 
 
-@pytest.mark.parametrize(
-    ("line", "reversible"),
-    [
-        ("commit -m x", True),
-        ("add -A", True),
-        ("checkout main", True),
-        ("checkout -- a.txt", False),
-        ("checkout a.txt", False),
-        ("checkout -f main", False),
-        ("reset --soft HEAD", True),
-        ("reset --hard", False),
-        ("branch x", True),
-        ("branch -D x", False),
-        ("branch -d x", False),
-        ("tag -d x", False),
-        ("stash", True),
-        ("stash drop", False),
-        ("stash clear", False),
-        ("rebase main", False),
-        ("restore a.txt", False),
-        ("switch -C x", False),
-        ("switch --discard-changes x", False),
-        ("rm a.txt", True),
-        ("rm -f a.txt", False),
-    ],
-)
-def test_what_cannot_be_brought_back_is_said(line: str, reversible: bool, repo: Path) -> None:
-    subcommand, *args = line.split()
-    assert writer().effects(asked(repo, subcommand, *args)).reversible is reversible
+def test_what_cannot_be_brought_back_is_said(repo: Path) -> None:
+    for line in ("commit -m x", "add -A", "reset --hard", "branch -D x"):
+        subcommand, *args = line.split()
+        assert not writer().effects(asked(repo, subcommand, *args)).reversible
 
 
 @pytest.mark.parametrize("subcommand", ["push", "fetch", "pull", "remote", "clone", "init", "clean"])
@@ -190,7 +166,7 @@ def nobodys() -> Iterator[Path]:
 
 async def test_it_works_under_the_process_sandbox(nobodys: Path, tmp_path: Path) -> None:
     sandbox = ProcessSandbox(SandboxSettings(), tmp_path / "scratch", SystemClock())
-    tool = GitWrite(sandbox, home="/", cwd="/", runs_as=65534 if os.geteuid() == 0 else None)
+    tool = GitWrite(sandbox, NoRepositoryImages(), home="/", cwd="/", runs_as=65534 if os.geteuid() == 0 else None)
     try:
         for line in (
             *("rm a.txt", "commit -m gone", "checkout HEAD~1 -- a.txt", "commit -m back", "switch -c topic"),

@@ -6,7 +6,6 @@ from akili_cli.core.tools.git.write_arguments import (
     WRITE_VERBS,
     check_write_arguments,
     check_write_verb,
-    is_reversible,
     name_of,
     removed_paths,
 )
@@ -77,9 +76,3 @@ def test_removed_paths_know_patterns_and_dashes() -> None:
     assert removed("--", "-f") == ("/repo/sub/-f",)
     assert removed("--cached", "a") == ()
     assert removed_paths("mv", ("a", "b"), top="/repo", cwd="/repo") == ()
-
-
-def test_reversibility_looks_at_options_with_values() -> None:
-    assert not is_reversible("checkout", ("-Bx",), "/")
-    assert not is_reversible("switch", ("--force-create=x",), "/")
-    assert is_reversible("checkout", ("-bx",), "/")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from akili_cli.core.tools.git.repository import find_repository
-from akili_cli.core.tools.git.writing import prepare, unwritable
+from akili_cli.core.tools.git.writing import prepare, unwritable, written_places
 from akili_cli.domain.errors import InvalidArgumentsError
 
 
@@ -21,20 +21,20 @@ def repo(tmp_path: Path) -> Path:
 
 
 def test_the_call_names_editor_identity_and_everything_off(repo: Path) -> None:
-    call = prepare(find_repository(str(repo)), "commit", ("-mx",))
-    assert call.argv[-2:] == ("commit", "-mx")
-    assert "core.hooksPath=/dev/null" in call.argv
-    assert call.env["GIT_EDITOR"] == call.env["GIT_SEQUENCE_EDITOR"] == "true"
-    assert call.env["GIT_AUTHOR_NAME"] == "akili"
-    assert call.env["GIT_COMMITTER_EMAIL"] == "akili@localhost"
-    keys = {value: call.env[name.replace("KEY", "VALUE")] for name, value in call.env.items() if "CONFIG_KEY_" in name}
+    argv, env = prepare(find_repository(str(repo)), "commit", ("-mx",))
+    assert argv[-2:] == ("commit", "-mx")
+    assert "core.hooksPath=/dev/null" in argv
+    assert env["GIT_EDITOR"] == env["GIT_SEQUENCE_EDITOR"] == "true"
+    assert env["GIT_AUTHOR_NAME"] == "akili"
+    assert env["GIT_COMMITTER_EMAIL"] == "akili@localhost"
+    keys = {value: env[name.replace("KEY", "VALUE")] for name, value in env.items() if "CONFIG_KEY_" in name}
     assert (keys["commit.gpgsign"], keys["gc.auto"], keys["core.editor"]) == ("false", "0", "true")
-    assert call.writes == (str(repo),)
+    assert written_places(find_repository(str(repo))) == (str(repo),)
 
 
 def test_an_identity_of_the_repository_stays(repo: Path) -> None:
     (repo / ".git" / "config").write_text("[user]\nname = Bea\n")
-    env = prepare(find_repository(str(repo)), "commit", ()).env
+    _, env = prepare(find_repository(str(repo)), "commit", ())
     assert "GIT_AUTHOR_NAME" not in env
     assert env["GIT_AUTHOR_EMAIL"] == "akili@localhost"
 
@@ -42,11 +42,11 @@ def test_an_identity_of_the_repository_stays(repo: Path) -> None:
 def test_a_git_directory_elsewhere_is_written_too(repo: Path, tmp_path: Path) -> None:
     (repo / ".git").rename(tmp_path / "store")
     (repo / ".git").write_text(f"gitdir: {tmp_path}/store\n")
-    assert prepare(find_repository(str(repo)), "add", ()).writes == (str(repo), f"{tmp_path}/store")
+    assert written_places(find_repository(str(repo))) == (str(repo), f"{tmp_path}/store")
 
 
 def test_checking_out_never_recurses(repo: Path) -> None:
-    assert "--no-recurse-submodules" in prepare(find_repository(str(repo)), "checkout", ("x",)).argv
+    assert "--no-recurse-submodules" in prepare(find_repository(str(repo)), "checkout", ("x",))[0]
 
 
 def test_a_rebase_under_way_may_go_on_when_its_list_is_plain(repo: Path) -> None:
