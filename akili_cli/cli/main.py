@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "grants": ("akili_cli.cli.grants", "See and end rulings that stand for a while."),
     "policy": ("akili_cli.cli.policy", "Explain, test, check, compare and prove the policy."),
     "audit": ("akili_cli.cli.audit", "Read the record of every action, and prove it is whole."),
-    "undo": ("akili_cli.cli.undo", "Put a file back as it was before akili changed it."),
+    "undo": ("akili_cli.cli.undo", "Put a file or a repository back as it was before akili changed it."),
     "budget": ("akili_cli.cli.budget", "Show what was spent today and what is left."),
     "secrets": ("akili_cli.cli.secrets", "Keep, list, forget and check secrets."),
     "config": ("akili_cli.cli.config", "Show and check the configuration."),

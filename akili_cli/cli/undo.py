@@ -13,14 +13,20 @@ from akili_cli.cli.boundary import run
 from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from akili_cli.bootstrap.app import State
     from akili_cli.core.execution.pipeline import Pipeline
+    from akili_cli.core.undo.journal import Journal
+    from akili_cli.core.undo.model import UndoEntry
     from akili_cli.domain.calls import Principal, StepResult
 
-LIMITS = "only changes of files are kept: what shell_exec, web_fetch and other tools did cannot be undone"
+LIMITS = "what file_write and git_write change is kept; what shell_exec and other tools did cannot be undone"
+_SEARCHED, _SHOWN = 200, 50
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help="Put a file back as it was before akili changed it.\n\nThe newest change, or the one named.")
+@app.command(
+    help="Put a file or a repository back as it was before akili changed it.\n\nThe newest change, or the one named."
+)
 def undo(
     entry_id: str | None = typer.Argument(None, metavar="[ID]", help="Undo entry (or audit id); an undo's undoes it."),
     listing: bool = typer.Option(False, "--list", help="Show what can be undone; change nothing."),
@@ -40,19 +46,59 @@ async def _list(as_json: bool) -> None:
     from akili_cli.cli.opening import opened_state, principal
     from akili_cli.domain.clock import iso
 
+    me = principal().user
     async with opened_state() as state:
-        entries = await open_journal(state).listing(principal().user)
+        kept = [entry.as_dict() for entry in await open_journal(state).listing(me)]
+        rows = sorted((*kept, *await _not_kept(state, me)), key=lambda row: float(str(row["at"])), reverse=True)[
+            :_SHOWN
+        ]
     if as_json:
-        render.out_json([entry.as_dict() for entry in entries])
+        render.out_json(rows)
         return
-    if entries:
+    if rows:
         render.out_table(
-            ("ID", "TIME", "STATE", "TOOL", "UNDOES", "PATH"),
-            [(e.id, iso(e.at), e.state, e.tool, e.undo_of or "-", e.path) for e in entries],
+            ("ID", "TIME", "STATE", "TOOL", "UNDOES", "PATH", "WHY NOT"),
+            [
+                (
+                    r["id"],
+                    iso(float(str(r["at"]))),
+                    r["state"],
+                    r["tool"],
+                    r["undo_of"] or "-",
+                    r["path"],
+                    r["obstacle"],
+                )
+                for r in rows
+            ],
         )
     else:
         render.talk("nothing to undo")
     render.talk(LIMITS, "dim")
+
+
+async def _not_kept(state: State, user: str) -> list[dict[str, object]]:
+    """Give what the user's other calls were allowed to change, by their audit ids: none of it is kept."""
+    from akili_cli.core.audit.model import Result
+    from akili_cli.core.audit.reader import AuditReader, Search
+    from akili_cli.core.undo.model import KEEPING_TOOLS, UndoState
+
+    rows: list[dict[str, object]] = []
+    for found in await AuditReader(state.db, state.org).search(Search(user=user, result=Result.INTENT), _SEARCHED):
+        record = found.record
+        paths = [path for kind in ("writes", "deletes") for path in _texts(record.effects.get(kind))]
+        paths = [path for path in paths if not path.startswith("/dev/")]
+        others = any(record.effects.get(kind) for kind in ("nodes", "channels", "servers"))
+        unknown = record.effects.get("opaque")
+        if record.tool in KEEPING_TOOLS or not (paths or unknown or others):
+            continue
+        row = {"id": found.id, "state": str(UndoState.NOT_KEPT), "tool": record.tool, "at": found.at, "undo_of": None}
+        reason = f"{record.tool} keeps nothing of what it changes"
+        rows.append({**row, "path": ", ".join(paths) or "(not known)", "why_not": reason, "obstacle": reason})
+    return rows
+
+
+def _texts(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list | tuple) else []
 
 
 async def restore(
@@ -70,8 +116,7 @@ async def _undo(entry_id: str | None, as_json: bool) -> int:
     from akili_cli.bootstrap.app import open_journal
     from akili_cli.cli.opening import opened_app, principal
     from akili_cli.core.agent.report import EXIT_CODES, step_dict
-    from akili_cli.core.audit.reader import AuditReader
-    from akili_cli.domain.errors import ConflictError, NotFoundError
+    from akili_cli.domain.errors import ConflictError
 
     asker = None
     if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() and not as_json:
@@ -82,27 +127,15 @@ async def _undo(entry_id: str | None, as_json: bool) -> int:
         if asker is not None:
             asker.app = app_
         me, journal = principal(), open_journal(app_.state)
-        if entry_id is None:
-            entry = await journal.newest(me.user)
-            if entry is None:
-                raise NotFoundError(f"{me.user} has nothing to undo", hint=LIMITS)
-        else:
-            try:
-                entry = await journal.find(entry_id, me.user)
-            except NotFoundError as error:
-                try:
-                    other = await AuditReader(app_.state.db, app_.state.org).get(entry_id)
-                except NotFoundError:
-                    raise error from None
-                what = other.record.tool or other.record.kind
-                raise ConflictError(f"{what} ({entry_id}) left nothing to undo", hint=LIMITS) from None
+        entry = await _chosen(app_.state, journal, me.user, entry_id)
+        if entry.obstacle and entry.restored_by == "git_restore":
+            raise ConflictError(f"{entry.path!r} cannot be undone: {entry.obstacle}; nothing was done")
         if entry.restored_by == "file_restore":
             await journal.load(entry.id, me.user)
-        elif entry.obstacle:
-            raise ConflictError(f"{entry.path!r} cannot be undone: {entry.obstacle}")
-        where = "repo_path" if entry.restored_by == "git_restore" else "path"
+        where = "path" if entry.restored_by == "file_restore" else "repo_path"
         arguments = {"entry": entry.id, where: entry.path, "current": entry.after, "earlier": entry.before}
-        step = await restore(app_.pipeline, entry.restored_by, arguments, me, f"{me.user} asked to undo entry {entry.id}")
+        reason = f"{me.user} asked to undo entry {entry.id}"
+        step = await restore(app_.pipeline, entry.restored_by, arguments, me, reason)
     if as_json:
         render.out_json({"entry": entry.id, "path": entry.path, "output": step.text, **step_dict(step)})
     elif step.status == "ok":
@@ -110,3 +143,24 @@ async def _undo(entry_id: str | None, as_json: bool) -> int:
     else:
         render.talk(step.text, "red")
     return EXIT_CODES[step.status]
+
+
+async def _chosen(state: State, journal: Journal, user: str, typed: str | None) -> UndoEntry:
+    """Give the entry that was named, or the newest."""
+    from akili_cli.core.audit.reader import AuditReader
+    from akili_cli.domain.errors import ConflictError, NotFoundError
+
+    if typed is None:
+        entry = await journal.newest(user)
+        if entry is None:
+            raise NotFoundError(f"{user} has nothing to undo", hint=LIMITS)
+        return entry
+    try:
+        return await journal.find(typed, user)
+    except NotFoundError as error:
+        try:
+            other = await AuditReader(state.db, state.org).get(typed)
+        except NotFoundError:
+            raise error from None
+        what = other.record.tool or other.record.kind
+        raise ConflictError(f"{what} ({typed}) left nothing to undo", hint=LIMITS) from None

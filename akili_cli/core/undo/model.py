@@ -6,6 +6,7 @@ import enum
 import secrets
 from dataclasses import dataclass
 
+KEEPING_TOOLS = frozenset({"file_write", "file_restore", "git_write", "git_restore"})
 _OF_REPOSITORIES = frozenset({"git_write", "git_restore"})
 
 
@@ -90,6 +91,7 @@ class UndoEntry:
             "undone_at": self.undone_at,
             "undo_of": self.undo_of,
             "why_not": self.why_not,
+            "obstacle": self.obstacle,
             "run_id": self.run_id,
             "call_id": self.call_id,
             "audit_id": self.audit_id,
