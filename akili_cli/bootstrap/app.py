@@ -176,7 +176,7 @@ async def _open_database(
         return await open_postgres(
             dsn,
             max_open=limits.max_open_conns,
-            min_idle=limits.max_idle_conns,
+            max_idle=limits.max_idle_conns,
             lifetime_s=limits.conn_max_lifetime_s,
         )
     from akili_cli.adapters.storage.backends.sqlite import open_sqlite

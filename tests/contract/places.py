@@ -26,4 +26,4 @@ class OpenDatabase(Protocol):
 async def open_place(place: Place, steps: Sequence[Step] = STEPS) -> AnyDatabase:
     if place.driver == "sqlite":
         return await open_sqlite(Path(place.where), steps=steps)
-    return await open_postgres(place.where, max_open=8, min_idle=1, lifetime_s=600, schema=place.schema, steps=steps)
+    return await open_postgres(place.where, max_open=8, max_idle=1, lifetime_s=600, schema=place.schema, steps=steps)

@@ -58,7 +58,7 @@ async def main(verb: str, driver: str, where: str, schema: str, times: int) -> i
     if driver == "sqlite":
         db = await open_sqlite(Path(where))
     else:
-        db = await open_postgres(where, max_open=4, min_idle=1, lifetime_s=600, schema=schema)
+        db = await open_postgres(where, max_open=4, max_idle=1, lifetime_s=600, schema=schema)
     try:
         return await VERBS[verb](db, times)
     finally:

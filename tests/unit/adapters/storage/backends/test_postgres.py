@@ -7,7 +7,7 @@ import traceback
 import psycopg
 import pytest
 
-from akili_cli.adapters.storage.backends.postgres import _Dsn, _translated, open_postgres
+from akili_cli.adapters.storage.backends.postgres import _parsed, _translated, open_postgres
 from akili_cli.domain.errors import ConflictError, StorageError
 
 SECRET = "s3cr3t-pa55"
@@ -15,7 +15,7 @@ SECRET = "s3cr3t-pa55"
 
 async def refusal(dsn: str) -> StorageError:
     with pytest.raises(StorageError) as caught:
-        await open_postgres(dsn, max_open=2, min_idle=0, lifetime_s=60)
+        await open_postgres(dsn, max_open=2, max_idle=0, lifetime_s=60)
     return caught.value
 
 
@@ -62,11 +62,6 @@ async def test_a_server_that_never_answers_is_given_up_in_seconds() -> None:
     assert error.retryable
 
 
-def test_secrets_are_masked_wherever_the_driver_repeats_them() -> None:
-    dsn = _Dsn(f"postgresql://ann:{SECRET}@db/x")
-    assert dsn.masked(f"a {SECRET} b postgresql://ann:{SECRET}@db/x") == "a *** b postgresql://ann:***@db/x"
-
-
 @pytest.mark.parametrize(
     ("raised", "expected", "retryable"),
     [
@@ -83,6 +78,6 @@ def test_secrets_are_masked_wherever_the_driver_repeats_them() -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 def test_driver_errors_become_ours(raised: Exception, expected: type[StorageError], retryable: bool) -> None:
-    with pytest.raises(expected) as caught, _translated(_Dsn("dbname=x")):
+    with pytest.raises(expected) as caught, _translated(_parsed("dbname=x")):
         raise raised
     assert caught.value.retryable is retryable
