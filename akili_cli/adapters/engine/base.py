@@ -18,15 +18,11 @@ class Steps(Protocol):
     def run_id(self) -> str:
         """The run's name."""
 
-    @property
-    def resumed(self) -> bool:
-        """Whether an earlier attempt at this run was cut off."""
-
     async def step(self, name: str, act: Callable[[], Awaitable[Json]]) -> Json:
         """Do something once and keep its value; after a crash the kept value is given and nothing is done.
 
         ``act`` runs again when the crash came before its value was kept: what must not happen twice guards itself.
-        An exception is not kept and reaches the caller.
+        An exception ends the run.
         """
 
     async def sleep(self, seconds: float) -> None:
