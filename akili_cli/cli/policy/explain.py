@@ -58,7 +58,9 @@ async def explain_call(question: Question, as_json: bool) -> None:
                 "verdict": entry.record.verdict,
                 "risk": entry.record.risk,
                 "rule": entry.record.rule,
-                "approximate": again.approximate,
+                "role": entry.record.role,
+                "approximate": bool(again.doubt),
+                "doubt": again.doubt,
             }
     decision = decide(action, judge.rules)
     told = _told(action, decision, judge.rules, recorded)
@@ -121,6 +123,10 @@ def _told(action: Action, decision: Decision, rules: RuleSet, recorded: dict[str
         "role": action.role,
         "agent": run.principal.agent,
         "source": str(run.principal.source),
+        "skill": run.skill,
+        "autonomous": run.autonomous,
+        "read_only": run.read_only,
+        "untrusted": list(run.untrusted),
         "verdict": str(decision.verdict),
         "risk": str(decision.risk),
         "risk_reasons": [_base_risk(action, decision), *decision.risk_reasons],
@@ -156,13 +162,19 @@ def _show(action: Action, decision: Decision, rules: RuleSet, recorded: dict[str
     color = {"allow": "green", "ask": "yellow", "deny": "red"}[decision.verdict]
     render.out_painted(render.paint(f"{decision.verdict}", color, sys.stdout))
     run = action.run
-    agent = f", agent {run.principal.agent}" if run.principal.agent else ""
-    render.out(f"for:    {run.principal.user} ({action.role or 'no role'}){agent}, from {run.principal.source}")
+    circumstances = (
+        ("agent ", run.principal.agent),
+        ("playing ", run.skill),
+        ("autonomous", "" if run.autonomous else None),
+        ("read-only", "" if run.read_only else None),
+        ("after ", ", ".join(run.untrusted) or None),
+    )
+    how = "".join(f", {word}{what}" for word, what in circumstances if what is not None)
+    render.out(f"for:    {run.principal.user} ({action.role or 'no role'}), from {run.principal.source}{how}")
     if recorded:
-        how = ", approximately" if recorded["approximate"] else ""
-        render.out(
-            f"then:   {recorded['verdict']}, risk {recorded['risk']}, by {recorded['rule']} (decided again{how})"
-        )
+        doubt = f", not surely alike: {recorded['doubt']}" if recorded["doubt"] else ""
+        then = f"{recorded['verdict']}, risk {recorded['risk']}, by {recorded['rule']}"
+        render.out(f"then:   {then} (decided again{doubt})")
     reasons = "; ".join((_base_risk(action, decision), *decision.risk_reasons))
     render.out(f"risk:   {decision.risk} ({reasons})")
     render.out(f"does:   {'; '.join(effect_lines(action)) or 'nothing outside akili'}")

@@ -55,7 +55,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A decided call: what ``settle`` rules on. ``reason`` is the model's text around the call."""
+    """A decided call: what ``settle`` rules on. ``reason`` is the model's text around the call.
+
+    ``role`` and ``at`` (epoch seconds) are what it was decided with, for the record.
+    """
 
     call: ToolCall
     run: Run
@@ -63,6 +66,8 @@ class Request:
     decision: Decision
     digest: str
     reason: str = ""
+    role: str | None = None
+    at: float = 0.0
 
 
 def asked_of(request: Request) -> Asked:

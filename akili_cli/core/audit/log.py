@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
@@ -16,23 +14,19 @@ from akili_cli.core.audit.chain import (
     NO_HASH,
     STREAM_ID,
     ChainKey,
-    encode_details,
     header,
     line_of,
     load_or_create_key,
     new_stream_id,
 )
-from akili_cli.core.audit.model import LONG_CHARS, AuditEntry, AuditRecord, Kind, Result, condensed, record_from
+from akili_cli.core.audit.draft import Draft, Drafter, draft_of
+from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.errors import AkiliError, AuditError
 
 __all__ = ["AuditLog", "load_or_create_key", "open_audit_log"]
 
 RESTATED_STREAMS = 8
-_OFF_LOOP_CHARS = 65536
-_MAX_DETAILS_CHARS = 262144
-_MAX_COLUMN_CHARS = 500
-_KEPT = ("digest", "verdict", "risk", "rule", "output_sha256")
 
 
 class AuditLog:
@@ -60,12 +54,12 @@ class AuditLog:
         self._directory = directory
         self._key = ChainKey(key)
         self._clock = clock
-        self._redactor = redactor
+        self._drafter = Drafter(redactor, org)
         self._org = org
         self._head: Row = {}
         self._file: linefile.LineFile | None = None
         self._failed: AuditError | None = AuditError("the audit log is not open")
-        self._waiting: list[tuple[list[_Prepared], asyncio.Future[list[AuditEntry]]]] = []
+        self._waiting: list[tuple[list[Draft], asyncio.Future[list[AuditEntry]]]] = []
         self._flusher: asyncio.Task[None] | None = None
         self.interrupted = 0
 
@@ -80,12 +74,12 @@ class AuditLog:
 
     async def append_all(self, records: Sequence[AuditRecord]) -> list[AuditEntry]:
         """Make several records durable at once, in this order; raises ``AuditError``."""
-        prepared = [await self._prepare(record) for record in records]
+        drafts = [await self._drafter.draft(record) for record in records]
         self._refuse_when_failed()
-        if not prepared:
+        if not drafts:
             return []
         future: asyncio.Future[list[AuditEntry]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((prepared, future))
+        self._waiting.append((drafts, future))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush())
         return await future
@@ -123,48 +117,6 @@ class AuditLog:
         if self._failed is not None:
             raise AuditError(str(self._failed), hint=self._failed.hint)
 
-    async def _prepare(self, record: AuditRecord) -> _Prepared:
-        """Steps: 1 redact, 2 shorten, 3 write as text. The number and the hash come later."""
-        record = record if record.org != "default" else replace(record, org=self._org)
-        columns, details = record.columns(), record.details()
-        text = _encoded(details)
-        if text is not None and self._is_plain(record, columns, text):
-            return _Prepared(record, columns, text)
-        if text is None or len(text) > _OFF_LOOP_CHARS:
-            text = await asyncio.to_thread(self._clean_details, details)
-        else:
-            text = self._clean_details(details)
-        columns = {name: self._column(value) for name, value in columns.items()}
-        return _Prepared(record_from(columns, json.loads(text)), columns, text)
-
-    def _is_plain(self, record: AuditRecord, columns: dict[str, str], details: str) -> bool:
-        """Tell whether the record can be written as it is: nothing to hide, to shorten or to escape."""
-        joined = "".join(columns.values())
-        return (
-            len(details) <= LONG_CHARS
-            and len(joined) <= _MAX_COLUMN_CHARS
-            and joined.isascii()
-            and joined.isprintable()
-            and "content" not in record.parameters
-            and "code" not in record.parameters
-            and not self._redactor.suspicious(details)
-            and not self._redactor.suspicious("\n".join(columns.values()))
-        )
-
-    def _clean_details(self, details: dict[str, object]) -> str:
-        clean = self._redactor.value(details)
-        short = condensed(clean) if isinstance(clean, dict) else {}
-        text = encode_details(short)
-        if len(text) > _MAX_DETAILS_CHARS:
-            kept = {name: value for name, value in short.items() if name in _KEPT or isinstance(value, int | float)}
-            text = encode_details({**kept, "error": f"[cut: a record of {len(text)} characters]"})
-        return text
-
-    def _column(self, text: str) -> str:
-        """Redact, then drop what a text column cannot hold or a reader should not see raw."""
-        clean = self._redactor.text(text).encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-        return clean if len(clean) <= _MAX_COLUMN_CHARS else clean[: _MAX_COLUMN_CHARS - 1] + "\u2026"
-
     async def _flush(self) -> None:
         """Write group after group until nobody waits; one transaction per group, one group at a time."""
         try:
@@ -186,7 +138,7 @@ class AuditLog:
             if self._file is not None:
                 self._file.require_name()
             before = self._head
-            rows = [self._link(prepared) for prepareds, _ in group for prepared in prepareds]
+            rows = [self._link(draft) for drafts, _ in group for draft in drafts]
             after = self._head = self._sealed(self._head)
             await self._db.write(lambda connection: store.append(connection, rows, before, after), durable=True)
             self._write_lines(rows)
@@ -201,9 +153,9 @@ class AuditLog:
 
     def _answer(self, group: _Group, rows: list[Row]) -> None:
         at = 0
-        for prepareds, future in group:
-            entries = [_entry(row, p.record) for p, row in zip(prepareds, rows[at:], strict=False)]
-            at += len(prepareds)
+        for drafts, future in group:
+            entries = [_entry(row, draft.record) for draft, row in zip(drafts, rows[at:], strict=False)]
+            at += len(drafts)
             if not future.done():
                 future.set_result(entries)
 
@@ -214,18 +166,18 @@ class AuditLog:
             if not future.done():
                 future.set_exception(AuditError(str(error), hint=error.hint))
 
-    def _link(self, prepared: _Prepared) -> Row:
+    def _link(self, draft: Draft) -> Row:
         """Give the record the next number and chain it to the one before."""
         seq = _integer(self._head["count"]) + 1
         row: Row = {
-            **prepared.columns,
+            **draft.columns,
             "stream": self._head["stream"],
             "seq": seq,
             "id": f"{self._head['stream']}-{seq}",
             "at": float(self._clock.now()),
             "prev_hash": self._head["head_hash"],
         }
-        body = f"{header(row)}{prepared.details}}}"
+        body = f"{header(row)}{draft.details}}}"
         row["body"] = body
         row["hash"] = self._key.entry_hash(body.encode())
         self._head = {**self._head, "count": seq, "head_hash": row["hash"]}
@@ -301,10 +253,7 @@ class AuditLog:
         store.insert_stream(connection, self._head)
         before = self._head
         started = AuditRecord(kind=Kind.AUDIT, result=Result.STARTED, org=self._org, parameters=parameters)
-        prepared = [
-            _Prepared(record, record.columns(), encode_details(record.details())) for record in (started, *left)
-        ]
-        rows = [self._link(each) for each in prepared]
+        rows = [self._link(draft_of(record)) for record in (started, *left)]
         self._head = self._sealed(self._head)
         store.append(connection, rows, before, self._head)
         return rows
@@ -330,18 +279,7 @@ class AuditLog:
         return stated, suspect, closed
 
 
-class _Prepared:
-    """A record that is redacted and written, and waits for its number."""
-
-    __slots__ = ("columns", "details", "record")
-
-    def __init__(self, record: AuditRecord, columns: dict[str, str], details: str) -> None:
-        self.record = record
-        self.columns = columns
-        self.details = details
-
-
-_Group = list[tuple[list[_Prepared], "asyncio.Future[list[AuditEntry]]"]]
+_Group = list[tuple[list[Draft], "asyncio.Future[list[AuditEntry]]"]]
 
 
 async def open_audit_log(
@@ -371,14 +309,6 @@ def _entry(row: Row, record: AuditRecord) -> AuditEntry:
         hash=str(row["hash"]),
         record=record,
     )
-
-
-def _encoded(details: dict[str, object]) -> str | None:
-    """Write details that are plain JSON data already; None when they must be made so first."""
-    try:
-        return encode_details(details)
-    except (TypeError, ValueError, RecursionError):
-        return None
 
 
 def _integer(value: object) -> int:

@@ -57,6 +57,10 @@ class AuditRecord:
     ``digest`` is the call digest, ``rule`` the deciding rule as ``id@origin``, ``rules`` every rule that
     matched. ``cost_usd`` None means unpriced, which is not the same as 0.0. ``intent`` is the id of the intent that
     this ends in the place of a process that could not.
+
+    ``decided_at`` (epoch seconds) stands on every record of a decided call: then ``agent``, ``role``, ``skill``,
+    ``mode`` (``autonomous``, ``read_only``, ``plan``) and ``untrusted`` are all that policy knew besides the call,
+    and empty means none. ``altered`` names what the log redacted or shortened.
     """
 
     kind: Kind
@@ -85,6 +89,13 @@ class AuditRecord:
     output_sha256: str = ""
     output_bytes: int | None = None
     intent: str = ""
+    agent: str = ""
+    role: str = ""
+    skill: str = ""
+    mode: tuple[str, ...] = ()
+    untrusted: tuple[str, ...] = ()
+    decided_at: float | None = None
+    altered: tuple[str, ...] = ()
 
     def columns(self) -> dict[str, str]:
         """Give the fields that are columns of their own, by column name."""
@@ -115,7 +126,7 @@ _OWN_COLUMNS = frozenset(
     "kind result org user source correlation_id run_id conversation_id tool call_id".split()  # noqa: SIM905 - readable
 )
 _DETAILS = tuple(f.name for f in fields(AuditRecord) if f.name not in _OWN_COLUMNS)
-_TUPLES = ("rules", "layers")
+_TUPLES = ("rules", "layers", "mode", "untrusted", "altered")
 _RENAMED = ("org_id", "user_id")
 _COLUMNS = (*_RENAMED, *sorted(_OWN_COLUMNS - {"kind", "org", "user"}))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +19,7 @@ from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from akili_cli.core.budget.ledger import Ledger
 from akili_cli.core.budget.model import Reservation
 from akili_cli.core.execution.cache import ResultCache
+from akili_cli.core.execution.recording import record_of, who, with_output
 from akili_cli.core.execution.understanding import understand
 from akili_cli.core.policy.engine import RuleSet, decide
 from akili_cli.core.policy.model import Action
@@ -59,6 +59,12 @@ class Prepared:
     effects: Effects
     decision: Decision
     digest: str
+    role: str | None
+    at: float
+
+    def request(self, call: ToolCall, run: Run, reason: str = "") -> Request:
+        """Give what is ruled on and recorded."""
+        return Request(call, run, self.effects, self.decision, self.digest, reason, self.role, self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +90,8 @@ class Pipeline:
         role, at = self.role_of(run.principal), self.clock.now()
         known = understand(self.tools, call, run, role=role, at=at)
         digest = call_digest(run.principal, known.tool.name, call.arguments)
-        return Prepared(known.tool, known.args, known.action.effects, decide(known.action, self.rules), digest)
+        decision = decide(known.action, self.rules)
+        return Prepared(known.tool, known.args, known.action.effects, decision, digest, role, at)
 
     async def run(self, call: ToolCall, run: Run, *, reason: str = "", edits: int = 0) -> StepResult:
         """Take one call from request to result.
@@ -99,11 +106,11 @@ class Pipeline:
             prepared = self.prepare(call, run)
         except InvalidArgumentsError as error:
             return await self._invalid(call, run, error)
-        request = Request(call, run, prepared.effects, prepared.decision, prepared.digest, reason)
+        request = prepared.request(call, run, reason)
         try:
             settled = await self.approvals.settle(request)
         except asyncio.CancelledError:
-            await asyncio.shield(self.audit.append(self._record(request, Result.INTERRUPTED)))
+            await asyncio.shield(self.audit.append(record_of(request, Result.INTERRUPTED)))
             raise
         match settled:
             case Refused():
@@ -169,7 +176,7 @@ class Pipeline:
             prepared = self.prepare(call, run)
         except InvalidArgumentsError as error:
             return approval, await self._invalid(call, run, error)
-        request = Request(call, run, prepared.effects, prepared.decision, prepared.digest)
+        request = prepared.request(call, run)
         settled = await self.approvals.claimed_permit(approval, request)
         if isinstance(settled, Refused):
             result = await self._refused(request, settled)
@@ -180,8 +187,7 @@ class Pipeline:
 
     async def _short_of_quorum(self, approval: Approval) -> StepResult:
         call, run = self._frozen(approval)
-        prepared = self.prepare(call, run)
-        return await self._held(Request(call, run, prepared.effects, prepared.decision, prepared.digest), approval)
+        return await self._held(self.prepare(call, run).request(call, run), approval)
 
     async def refuse(self, approval_id: str, by: Principal, feedback: str = "") -> Approval:
         """Deny a held call, for the record."""
@@ -246,7 +252,7 @@ class Pipeline:
         """Run with a permit; a ruling that is not policy's own alone is recorded first, its outcome after."""
         how = _how_approved(permit)
         if how is not None:
-            record = self._record(request, how, permit=permit)
+            record = record_of(request, how, permit=permit)
             await self.audit.append(replace(record, kind=Kind.APPROVAL))
         result = await self._permitted(request, prepared, permit)
         if permit.approval_id is not None:
@@ -262,7 +268,7 @@ class Pipeline:
         return replace(step, text=self.redactor.text(told) + step.text)
 
     async def _planned(self, request: Request, approval: Approval) -> StepResult:
-        entry = await self.audit.append(self._record(request, Result.PLANNED))
+        entry = await self.audit.append(record_of(request, Result.PLANNED))
         text = (
             f"Planned as step {approval.plan_index}: it was not run. Go on as if it will be; the whole plan is shown "
             "to a human."
@@ -274,25 +280,25 @@ class Pipeline:
         if prepared.tool.read_only:
             hit = self.cache.get(key)
             if hit is not None:
-                entry = await self.audit.append(self._record(request, Result.CACHE_HIT, permit=permit))
+                entry = await self.audit.append(record_of(request, Result.CACHE_HIT, permit=permit))
                 return self._result(request, hit, entry.id, cached=True)
         else:
             self.cache.clear()
         try:
             hold = await self._reserve(request)
         except BudgetExceededError as error:
-            record = self._record(request, Result.BUDGET_EXCEEDED, permit=permit, error=str(error))
+            record = record_of(request, Result.BUDGET_EXCEEDED, permit=permit, error=str(error))
             entry = await self.audit.append(record)
             return self._refusal(request, Status.BUDGET_EXCEEDED, f"Refused: {error}", entry.id)
-        intent = replace(self._record(request, Result.INTENT, permit=permit), kind=Kind.CALL_INTENT)
+        intent = replace(record_of(request, Result.INTENT, permit=permit), kind=Kind.CALL_INTENT)
         permit = replace(permit, audit_id=(await self.audit.append(intent)).id)
         started = self.clock.monotonic()
         output = await self._execute(request, prepared, permit, started)
         output = replace(output, cost_usd=max(output.cost_usd, hold.amount_usd))
         duration_s = self.clock.monotonic() - started
         clean = self._redacted(output)
-        record = self._record(request, _result_word(output), permit=permit)
-        entry = await self.audit.append(_with_output(record, clean, duration_s))
+        record = record_of(request, _result_word(output), permit=permit)
+        entry = await self.audit.append(with_output(record, clean, duration_s))
         await self.ledger.settle(hold, output.cost_usd)
         if prepared.tool.read_only and clean.ok:
             self.cache.put(key, clean)
@@ -310,7 +316,7 @@ class Pipeline:
             return await prepared.tool.run(prepared.args, permit)
         except asyncio.CancelledError:
             record = replace(
-                self._record(request, Result.INTERRUPTED, permit=permit),
+                record_of(request, Result.INTERRUPTED, permit=permit),
                 duration_s=self.clock.monotonic() - started,
             )
             await asyncio.shield(self.audit.append(record))
@@ -333,7 +339,7 @@ class Pipeline:
     async def _invalid(self, call: ToolCall, run: Run, error: InvalidArgumentsError) -> StepResult:
         record = AuditRecord(
             kind=Kind.CALL_OUTCOME,
-            **_who(run),
+            **who(run),
             call_id=call.id,
             tool=call.name[:200],
             parameters=dict(call.arguments),
@@ -347,14 +353,14 @@ class Pipeline:
 
     async def _refused(self, request: Request, refused: Refused) -> StepResult:
         by_person = request.decision.verdict is not Verdict.DENY
-        record = self._record(request, Result.DENIED if by_person else Result.POLICY_DENIED)
+        record = record_of(request, Result.DENIED if by_person else Result.POLICY_DENIED)
         entry = await self.audit.append(replace(record, error=refused.because))
         origin = "" if by_person else f", {request.decision.ruling.origin}"
         text = f"Refused: {refused.because} (rule {refused.rule_id}{origin})"
         return replace(self._refusal(request, Status.DENIED, text, entry.id), approval_id=refused.approval_id)
 
     async def _held(self, request: Request, approval: Approval) -> StepResult:
-        entry = await self.audit.append(self._record(request, Result.APPROVAL_PENDING))
+        entry = await self.audit.append(record_of(request, Result.APPROVAL_PENDING))
         ruling = request.decision.ruling
         text = (
             f"Waiting for approval {approval.id}: {approval.because} (rule {ruling.rule_id}, {ruling.origin}). "
@@ -367,7 +373,7 @@ class Pipeline:
         await self.audit.append(
             AuditRecord(
                 kind=Kind.APPROVAL,
-                **_who(run),
+                **who(run),
                 call_id=approval.call_id,
                 tool=approval.tool,
                 digest=approval.digest,
@@ -376,27 +382,6 @@ class Pipeline:
                 approved_by=approval.resolved_by or "",
                 error=approval.feedback or "",
             )
-        )
-
-    def _record(
-        self, request: Request, result: Result, *, permit: Permit | None = None, error: str = ""
-    ) -> AuditRecord:
-        decision = request.decision
-        return AuditRecord(
-            kind=Kind.CALL_OUTCOME,
-            **_who(request.run),
-            call_id=request.call.id,
-            tool=request.call.name,
-            parameters=dict(request.call.arguments),
-            digest=request.digest,
-            result=result,
-            verdict=str(decision.verdict),
-            risk=str(decision.risk),
-            rule=f"{decision.ruling.rule_id}@{decision.ruling.origin}",
-            rules=tuple(f"{hit.verdict} {hit.rule_id}@{hit.origin}" for hit in decision.hits),
-            effects=request.effects.as_dict(),
-            approved_by=(permit.approved_by or "") if permit else "",
-            error=error,
         )
 
     def _result(self, request: Request, output: ToolOutput, audit_id: str, *, cached: bool = False) -> StepResult:
@@ -447,17 +432,6 @@ def _how_approved(permit: Permit) -> Result | None:
     return Result.AUTONOMOUS_APPROVED if silenced else None
 
 
-def _who(run: Run) -> dict[str, Any]:
-    return {
-        "org": run.principal.org,
-        "user": run.principal.user,
-        "source": str(run.principal.source),
-        "correlation_id": run.correlation_id,
-        "run_id": run.id,
-        "conversation_id": run.conversation_id or "",
-    }
-
-
 def _status(output: ToolOutput) -> Status:
     if output.timed_out:
         return Status.TIMEOUT
@@ -472,17 +446,3 @@ def _result_word(output: ToolOutput) -> Result:
     if output.metadata.get("refused"):
         return Result.DENIED
     return Result.SUCCESS if output.ok else Result.FAILURE
-
-
-def _with_output(record: AuditRecord, output: ToolOutput, duration_s: float) -> AuditRecord:
-    data = output.text.encode("utf-8", "surrogateescape")
-    layers = output.metadata.get("layers", ())
-    return replace(
-        record,
-        duration_s=round(duration_s, 6),
-        cost_usd=output.cost_usd,
-        layers=tuple(layers) if isinstance(layers, list | tuple) else (),
-        output_sha256=hashlib.sha256(data).hexdigest(),
-        output_bytes=len(data),
-        error="" if output.ok else output.text[:500],
-    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,34 @@ def test_a_candidate_that_does_not_start_is_an_error(played: Say, tmp_path: Path
     said = played("policy", "simulate", "--against", "latest", "--config", str(config_file(tmp_path, text)))
     assert said.code == 1
     assert "bound to nobody" in said.err
+
+
+def test_a_record_that_cannot_be_decided_again_is_named(played: Say) -> None:
+    with sqlite3.connect(Path(os.environ["HOME"]) / ".akili" / "akili.db") as db:
+        changed = db.execute("UPDATE audit_events SET tool = 'gone' WHERE kind = 'call.outcome'").rowcount
+    assert changed > 0
+    said = played("policy", "simulate", "--against", "latest")
+    assert (said.code, said.out) == (0, "")
+    assert said.err.count("not decided again: ") == min(changed, 20)
+    assert "there is no tool 'gone' any more" in said.err
+    assert f"0 actions decided again (0 approximately), {changed} could not be" in said.err
+    told = played("policy", "simulate", "--against", "latest", "--json").json
+    assert (told["decided"], told["lost"]) == (0, changed)
+    assert {one["tool"] for one in told["not_decided"]} == {"gone"}
+
+
+def test_a_record_of_an_older_version_is_named_though_it_is_decided_alike(played: Say) -> None:
+    with sqlite3.connect(Path(os.environ["HOME"]) / ".akili" / "akili.db") as db:
+        old = "json_replace(body, '$.details', json_remove(json_extract(body, '$.details'), '$.decided_at'))"
+        db.execute(f"UPDATE audit_events SET body = {old}")
+    said = played("policy", "simulate", "--against", "latest")
+    assert (said.code, said.out) == (0, "")
+    assert "alike, but not surely: " in said.err
+    assert "recorded before akili kept who" in said.err
+    told = played("policy", "simulate", "--against", "latest", "--json").json
+    assert len(told["doubtful"]) == told["decided"] > 0
+
+
+def test_a_limit_that_left_records_out_is_told(played: Say) -> None:
+    assert "only the newest 1 records were read" in played("policy", "simulate", "--against", "1h", "--limit", "1").err
+    assert "only the newest" not in played("policy", "simulate", "--against", "1h").err

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from akili_cli.core.approvals.request import Request
+from akili_cli.core.audit.model import Kind, Result
+from akili_cli.core.execution.recording import MAX_LABELS, effects_as_recorded, effects_from, record_of, with_output
+from akili_cli.domain.calls import Run, ToolOutput
+from akili_cli.domain.decisions import BUILT_IN, Decision, RuleHit, Verdict
+from akili_cli.domain.effects import Command, Effects
+from akili_cli.domain.risk import Risk
+from tests.fakes.wiring import call_of, run_by
+
+HIT = RuleHit("r", BUILT_IN, Verdict.ALLOW, "because")
+
+
+def request(run: Run, effects: Effects = Effects()) -> Request:
+    decision = Decision(Verdict.ALLOW, Risk.LOW, (HIT,))
+    return Request(call_of(), run, effects, decision, "d" * 64, role="operator", at=7.0)
+
+
+def test_a_record_says_who_asked_and_how() -> None:
+    run = replace(run_by(agent="bot", untrusted=("stdin",), autonomous=True, read_only=True), plan=True, skill="deploy")
+    record = record_of(request(run), Result.INTENT)
+    assert (record.kind, record.result, record.decided_at) == (Kind.CALL_OUTCOME, Result.INTENT, 7.0)
+    assert (record.agent, record.role, record.skill) == ("bot", "operator", "deploy")
+    assert (record.mode, record.untrusted) == (("autonomous", "read_only", "plan"), ("stdin",))
+    assert (record.verdict, record.risk, record.rule, record.rules) == (
+        *("allow", "low", "r@built-in", ("allow r@built-in",)),
+    )
+
+
+def test_what_is_not_there_is_left_out_of_the_written_form() -> None:
+    said = record_of(request(run_by()), Result.SUCCESS).details()
+    assert said["decided_at"] == 7.0
+    assert not {"agent", "skill", "mode", "untrusted", "altered", "error", "approved_by"} & said.keys()
+
+
+def test_many_labels_are_counted() -> None:
+    labels = tuple(f"file /{number}" for number in range(MAX_LABELS + 3))
+    record = record_of(request(run_by(untrusted=labels)), Result.SUCCESS)
+    assert record.untrusted == (*labels[:MAX_LABELS], "and 3 more")
+
+
+def test_an_output_is_told_by_its_hash_and_a_failure_by_its_words() -> None:
+    record = record_of(request(run_by()), Result.SUCCESS)
+    done = with_output(record, ToolOutput("ok", metadata={"layers": ["landlock"]}, cost_usd=0.5), 0.12345678)
+    assert (done.duration_s, done.cost_usd, done.layers, done.output_bytes) == (0.123457, 0.5, ("landlock",), 2)
+    assert (len(done.output_sha256), done.error) == (64, "")
+    assert with_output(record, ToolOutput("x" * 900, ok=False), 0.1).error == "x" * 500
+    assert with_output(record, ToolOutput("", metadata={"layers": 3}), 0.1).layers == ()
+
+
+@pytest.mark.parametrize(
+    "effects",
+    [
+        Effects(),
+        Effects(reads=("/a",), writes=("/b",), deletes=("/c",), hosts=("h:1",), nodes=("n",), reversible=False),
+        Effects(secrets=("s",), channels=("c",), servers=("m",), opaque="eval"),
+        Effects(commands=(Command("cat", ("cat", "x"), "/usr/bin/cat", ("sudo", "env")), Command("", (), None))),
+    ],
+    ids=["none", "places", "services", "commands"],
+)
+def test_recorded_effects_come_back_as_they_were(effects: Effects) -> None:
+    assert effects_from(effects_as_recorded(effects)) == effects
+
+
+def test_old_and_odd_effects_are_read_as_far_as_they_go() -> None:
+    assert effects_from({}).opaque is not None
+    assert effects_from({"opaque": "eval", "reversible": False}).opaque == "eval"
+    assert not effects_from({"reversible": False}).reversible
+    assert effects_from({"commands": [[]], "reads": "x"}).commands[0].program == "''"
+    old = effects_from({"commands": [["/bin/cat", "x"]], "programs": []}).commands[0]
+    assert (old.program, old.path) == ("cat", "/bin/cat")
+    assert effects_from({"commands": [["cat"]], "programs": [["cat"]]}).commands[0].path is None
