@@ -54,7 +54,7 @@ async def opened_app(asker: Asker | None = None, overrides: dict[str, object] | 
     async with open_state(start(overrides)) as state:
         _warn(state)
         async with open_app(state, asker=asker) as app:
-            _tell_interrupted(app.pipeline.audit.interrupted)
+            tell_interrupted(app.pipeline.audit.interrupted)
             yield app
 
 
@@ -84,7 +84,7 @@ def rules_of(state: State) -> RuleSet:
     return build_rules(state.loaded, cwd=state.start.cwd, home=state.home, protected=protected)
 
 
-def _tell_interrupted(count: int) -> None:
+def tell_interrupted(count: int) -> None:
     """Say, in the one process that found them, that calls were under way when an earlier one was killed."""
     if count:
         calls = f"{count} call{'' if count == 1 else 's'}"

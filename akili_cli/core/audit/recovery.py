@@ -27,20 +27,25 @@ def interrupted(connection: Connection, key: ChainKey, streams: Iterable[str]) -
     return [_outcome(row, key) for stream in streams for row in store.open_intents(connection, stream)]
 
 
-def left_open(connection: Connection, directory: Path) -> list[Row]:
-    """Give the intents without an outcome whose writers are gone and which no later process has ended yet.
+def abandoned(connection: Connection, directory: Path) -> list[str]:
+    """Give the streams whose writers are gone without having closed them, and that no later process has closed yet.
 
     Streams that other machines write are left out: whether their writers live is known there.
     """
-    here, found = os.uname().nodename, list[Row]()
+    here, found = os.uname().nodename, list[str]()
     for head in store.open_heads(connection):
         stream = str(head["stream"])
         if not STREAM_ID.fullmatch(stream):
             continue
         path = file_of(directory, stream)
         if (path.exists() or head["host"] == here) and not is_locked(path):
-            found += store.open_intents(connection, stream)
+            found.append(stream)
     return found
+
+
+def left_open(connection: Connection, directory: Path) -> list[Row]:
+    """Give the intents without an outcome in abandoned streams."""
+    return [row for stream in abandoned(connection, directory) for row in store.open_intents(connection, stream)]
 
 
 def _outcome(row: Row, key: ChainKey) -> AuditRecord:
