@@ -16,6 +16,7 @@ from akili_cli.adapters.llm.providers.builtin import BuiltinModel
 from akili_cli.adapters.secrets.chain import SecretChain
 from akili_cli.adapters.secrets.taint import parts_of
 from akili_cli.adapters.storage.base import Database
+from akili_cli.adapters.storage.organizations import DEFAULT_ORGANIZATION, open_organization
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.bootstrap.knowledge import RunbookKnowledge
 from akili_cli.bootstrap.policy import build_rules, role_finder, tool_roots
@@ -140,18 +141,21 @@ async def open_state(start: Start) -> AsyncIterator[State]:
     redactor = start.redactor
     secrets = open_secrets(loaded.settings, start.env, workspace, redactor)
     storage = loaded.settings.storage
+    clock = SystemClock()
     db = await _open_database(storage, workspace, secrets, redactor)
     try:
+        name = storage.postgres.default_org_name if storage.driver == "postgres" else DEFAULT_ORGANIZATION
+        org = await open_organization(db, name, clock.now())
         yield State(
             start=start,
             workspace=workspace,
             home=home,
             loaded=loaded,
             db=db,
-            clock=SystemClock(),
+            clock=clock,
             redactor=redactor,
             secrets=secrets,
-            org=storage.postgres.default_org_name if storage.driver == "postgres" else "default",
+            org=org,
         )
     finally:
         await db.close()
@@ -214,7 +218,7 @@ def open_runbooks(state: State) -> RunbookService:
     from akili_cli.features.runbooks.shipped import shipped_runbooks_dir
 
     configured = [state.start.cwd / directory for directory in state.loaded.settings.runbooks.directories]
-    return RunbookService(state.db, (state.workspace.runbooks_dir, *configured, shipped_runbooks_dir()))
+    return RunbookService(state.db, (state.workspace.runbooks_dir, *configured, shipped_runbooks_dir()), org=state.org)
 
 
 def open_sandbox(state: State) -> Sandbox:

@@ -135,7 +135,7 @@ async def _search(words: str, limit: int) -> list[dict[str, Any]]:
 
     async with opened_state() as state:
         await open_runbooks(state).sync()
-        rows = await state.db.search("runbook_index", words, limit)
+        rows = await state.db.search("runbook_texts", words, limit, org=state.org)
     return [{name: row[name] for name in ("name", "category", "path", "score")} for row in rows]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.schema import STEPS, Step, Table
+from akili_cli.adapters.storage.schema import STEPS, Step, Table, tables
 from akili_cli.domain.errors import ConflictError, StorageError
 from tests.contract.places import OpenDatabase, Place, open_place
 from tests.contract.processes import run_together
@@ -34,7 +34,7 @@ async def test_opening_applies_every_step_once(open_database: OpenDatabase) -> N
 
 async def test_every_table_holds_every_column_it_describes(open_database: OpenDatabase) -> None:
     db = await open_database()
-    for table in (table for step in STEPS for table in step.tables):
+    for table in tables():
         columns = ", ".join(table.columns)
         assert await db.read(lambda c, sql=f"SELECT {columns} FROM {table.name}": c.execute(sql)) == []  # type: ignore[misc] # bound now
 
@@ -47,6 +47,17 @@ async def test_a_later_akili_adds_to_what_is_there(open_database: OpenDatabase) 
     assert new.migrated == ("9001_more", "9002_probe")
     rows = await new.read(lambda c: c.execute("SELECT key, value, note, weight FROM meta"))
     assert rows == [{"key": "a", "value": "b", "note": None, "weight": None}]
+
+
+async def test_a_step_can_drop_a_table_whose_rows_can_be_made_again(open_database: OpenDatabase) -> None:
+    old = await open_database(STEPS[:5])
+    insert = "INSERT INTO runbook_index (path, name, category, body, sha256) VALUES ('p', 'n', 'c', 'disk', '')"
+    await old.write(lambda c: c.execute(insert))
+    await old.close()
+    new = await open_database()
+    with pytest.raises(StorageError):
+        await new.read(lambda c: c.execute("SELECT * FROM runbook_index"))
+    assert "runbook_index" not in {table.name for table in tables()}
 
 
 async def test_types_keys_and_nulls_are_kept(open_database: OpenDatabase) -> None:

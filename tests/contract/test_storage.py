@@ -312,40 +312,46 @@ async def put_runbooks(db: AnyDatabase) -> None:
         ("dns.md", "DNS fails", "network", "Ask each resolver; compare the answers."),
         ("pg.md", "PostgreSQL slow", "database", "Look at locks, then at the disk."),
     ]
-    sql = "INSERT INTO runbook_index (path, name, category, body, sha256) VALUES (:path, :name, :category, :body, '')"
+    columns = "org_id, path, name, category, body, sha256"
+    sql = f"INSERT INTO runbook_texts ({columns}) VALUES (:org, :path, :name, :category, :body, '')"
     for path, name, category, body in rows:
-        params = {"path": path, "name": name, "category": category, "body": body}
+        params = {"org": "acme", "path": path, "name": name, "category": category, "body": body}
         await db.write(lambda c, params=params: c.execute(sql, params))  # type: ignore[misc] # bound now
 
 
 async def test_search_puts_the_best_first_with_a_score(db: AnyDatabase) -> None:
     await put_runbooks(db)
-    found = await db.search("runbook_index", "the disks are full", 10)
+    found = await db.search("runbook_texts", "the disks are full", 10, org="acme")
     assert [row["path"] for row in found] == ["disk.md", "pg.md"]
     assert float(str(found[0]["score"])) > float(str(found[1]["score"]))
-    assert set(found[0]) == {"path", "name", "category", "body", "sha256", "score"}
+    assert set(found[0]) == {"org_id", "path", "name", "category", "body", "sha256", "score"}
 
 
 async def test_search_follows_updates_and_deletes(db: AnyDatabase) -> None:
     await put_runbooks(db)
-    await db.write(lambda c: c.execute("UPDATE runbook_index SET body = 'kubernetes' WHERE path = 'dns.md'"))
-    await db.write(lambda c: c.execute("DELETE FROM runbook_index WHERE path = 'disk.md'"))
-    assert [row["path"] for row in await db.search("runbook_index", "kubernetes", 5)] == ["dns.md"]
-    assert await db.search("runbook_index", "resolver", 5) == []
-    assert [row["path"] for row in await db.search("runbook_index", "disk", 5)] == ["pg.md"]
+    await db.write(lambda c: c.execute("UPDATE runbook_texts SET body = 'kubernetes' WHERE path = 'dns.md'"))
+    await db.write(lambda c: c.execute("DELETE FROM runbook_texts WHERE path = 'disk.md'"))
+    assert [row["path"] for row in await db.search("runbook_texts", "kubernetes", 5, org="acme")] == ["dns.md"]
+    assert await db.search("runbook_texts", "resolver", 5, org="acme") == []
+    assert [row["path"] for row in await db.search("runbook_texts", "disk", 5, org="acme")] == ["pg.md"]
 
 
 async def test_search_keeps_the_limit(db: AnyDatabase) -> None:
     await put_runbooks(db)
-    assert len(await db.search("runbook_index", "disk", 1)) == 1
-    assert await db.search("runbook_index", "disk", 0) == []
-    assert await db.search("runbook_index", "disk", -1) == []
+    assert len(await db.search("runbook_texts", "disk", 1, org="acme")) == 1
+    assert await db.search("runbook_texts", "disk", 0, org="acme") == []
+    assert await db.search("runbook_texts", "disk", -1, org="acme") == []
+
+
+async def test_search_finds_the_rows_of_one_organisation_only(db: AnyDatabase) -> None:
+    await put_runbooks(db)
+    assert await db.search("runbook_texts", "disk", 5, org="other") == []
 
 
 @pytest.mark.parametrize("table", ["meta", "nowhere", 'x"; DROP TABLE meta; --'])
 async def test_a_table_without_an_index_cannot_be_searched(db: AnyDatabase, table: str) -> None:
     with pytest.raises(StorageError, match="cannot be searched"):
-        await db.search(table, "disk", 5)
+        await db.search(table, "disk", 5, org="acme")
 
 
 HOSTILE_WORDS = [
@@ -359,7 +365,7 @@ HOSTILE_WORDS = [
 async def test_hostile_search_words_never_raise(db: AnyDatabase) -> None:
     await put_runbooks(db)
     for words in HOSTILE_WORDS:
-        assert isinstance(await db.search("runbook_index", words, 5), list), words
+        assert isinstance(await db.search("runbook_texts", words, 5, org="acme"), list), words
 
 
 async def test_any_search_words_never_raise(db: AnyDatabase) -> None:
@@ -368,7 +374,7 @@ async def test_any_search_words_never_raise(db: AnyDatabase) -> None:
     @given(st.text(max_size=60))
     @settings(max_examples=100, deadline=None, database=None)
     def search(words: str) -> None:
-        asyncio.run_coroutine_threadsafe(db.search("runbook_index", words, 5), loop).result(10)
+        asyncio.run_coroutine_threadsafe(db.search("runbook_texts", words, 5, org="acme"), loop).result(10)
 
     await asyncio.to_thread(search)
 

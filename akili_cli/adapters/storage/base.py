@@ -57,8 +57,8 @@ class Database(Protocol):
         akili may not.
         """
 
-    async def search(self, table: str, words: str, limit: int) -> list[Row]:
-        """Full-text search over a table that a migration made searchable; best first, with ``score``."""
+    async def search(self, table: str, words: str, limit: int, *, org: str) -> list[Row]:
+        """Full-text search over an organisation's rows of a searchable table; best first, with ``score``."""
 
     async def close(self) -> None:
         """Finish what is queued and release files and connections."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from akili_cli.adapters.storage.schema import Step, Table
+from akili_cli.adapters.storage.schema import Step, Table, tables
 from akili_cli.domain.errors import StorageError
 
 if TYPE_CHECKING:
@@ -31,10 +31,9 @@ def pending(steps: Sequence[Step], applied: Iterable[str]) -> tuple[Step, ...]:
 
 def searchable(steps: Sequence[Step], name: str) -> Table:
     """Give a table that has a full-text index; raises ``StorageError`` for any other name."""
-    for step in steps:
-        for table in step.tables:
-            if table.name == name and table.search:
-                return table
+    for table in tables(steps):
+        if table.name == name and table.search:
+            return table
     raise StorageError(f"the table {name!r} cannot be searched")
 
 
@@ -51,6 +50,11 @@ def sqlite_migrations(steps: Sequence[Step]) -> sqlite_utils.Migrations:
             for name, columns in step.columns.items():
                 for column, kind in columns.items():
                     db.table(name).add_column(column, _PYTHON_TYPES[kind.rstrip("?")])
+            for name in step.drops:
+                dropped = db.table(name)
+                if dropped.detect_fts():
+                    dropped.disable_fts()
+                dropped.drop()
 
         migrations(name=step.name)(change)
     return migrations
@@ -90,7 +94,7 @@ def postgres_statements(step: Step) -> list[str]:
             f"ALTER TABLE {_quoted(name)} ADD COLUMN {_quoted(column)} {_postgres_type(kind)}"
             for column, kind in columns.items()
         ]
-    return statements
+    return statements + [f"DROP TABLE {_quoted(name)}" for name in step.drops]
 
 
 def _postgres_type(kind: str) -> str:

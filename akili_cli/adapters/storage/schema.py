@@ -6,7 +6,7 @@ A column type is ``text``, ``bigint``, ``double`` or ``bytea``; a trailing ``?``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Columns = Mapping[str, str]
 
@@ -25,11 +25,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change that is never edited once released: new tables, and new (nullable) columns of old ones."""
+    """One change that is never edited once released.
+
+    New tables, new (nullable) columns of old ones, and tables to drop whose rows can be made again from elsewhere.
+    """
 
     name: str
     tables: tuple[Table, ...] = ()
     columns: Mapping[str, Columns] = field(default_factory=dict)
+    drops: tuple[str, ...] = ()
 
 
 STEPS: tuple[Step, ...] = (
@@ -363,20 +367,51 @@ STEPS: tuple[Step, ...] = (
             ),
         ),
     ),
+    Step(
+        "0015_organizations",
+        (
+            Table(
+                "organizations",
+                {"id": "text", "name": "text", "slug": "text", "created_at": "double"},
+                pk=("id",),
+                unique=(("slug",),),
+            ),
+            Table(
+                "runbook_texts",
+                {
+                    "org_id": "text",
+                    "path": "text",
+                    "name": "text",
+                    "category": "text",
+                    "body": "text",
+                    "sha256": "text",
+                },
+                pk=("org_id", "path"),
+                search=("name", "category", "body"),
+            ),
+        ),
+        drops=("runbook_index",),
+    ),
 )
+
+
+def tables(steps: Sequence[Step] = STEPS) -> tuple[Table, ...]:
+    """Give every table there is after all steps, in the order they came, with the columns that came later."""
+    out: dict[str, Table] = {}
+    for step in steps:
+        out |= {table.name: table for table in step.tables}
+        for name, columns in step.columns.items():
+            out[name] = replace(out[name], columns={**out[name].columns, **columns})
+        for name in step.drops:
+            del out[name]
+    return tuple(out.values())
 
 
 def table_names(steps: Sequence[Step] = STEPS) -> tuple[str, ...]:
     """Give the name of every table, in the order they came."""
-    return tuple(table.name for step in steps for table in step.tables)
+    return tuple(table.name for table in tables(steps))
 
 
 def columns_of(name: str, steps: Sequence[Step] = STEPS) -> Columns:
     """Give a table's columns with their types, later additions included; empty for an unknown table."""
-    out: dict[str, str] = {}
-    for step in steps:
-        for table in step.tables:
-            if table.name == name:
-                out |= table.columns
-        out |= step.columns.get(name, {})
-    return out
+    return next((table.columns for table in tables(steps) if table.name == name), {})

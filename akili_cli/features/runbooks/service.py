@@ -46,9 +46,10 @@ Chosen = Player | Standing
 class RunbookService:
     """Runbooks of one or more folders; where two hold the same file name, the first folder wins."""
 
-    def __init__(self, db: Database, directories: Sequence[Path]) -> None:
-        """Keep the database that holds the search index, and the folders in order of precedence."""
+    def __init__(self, db: Database, directories: Sequence[Path], *, org: str = "default") -> None:
+        """Keep the database that holds the organisation's search index, and the folders in order of precedence."""
         self._db = db
+        self._org = org
         self._directories = tuple(directories)
 
     def files(self) -> dict[str, Path]:
@@ -109,17 +110,17 @@ class RunbookService:
 
     async def sync(self) -> tuple[Problem, ...]:
         """Bring the search index up to date with the files; gives the files that could not be read."""
-        indexed = await self._db.read(_indexed)
+        indexed = await self._db.read(lambda connection: _indexed(connection, self._org))
         fresh, problems, present = await asyncio.to_thread(_changes, self.files().values(), indexed)
         gone = [path for path in indexed if path not in present]
         if fresh or gone:
-            await self._db.write(lambda connection: _store(connection, fresh, gone))
+            await self._db.write(lambda connection: _store(connection, self._org, fresh, gone))
         return tuple(problems)
 
     async def match(self, message: str, *, limit: int = 2, threshold: float = 0.05) -> tuple[Match, ...]:
         """Give the runbooks that fit a message, best first; the same message gives the same answer."""
         await self.sync()
-        rows = await self._db.search("runbook_index", message, CANDIDATES)
+        rows = await self._db.search("runbook_texts", message, CANDIDATES, org=self._org)
         return rank(
             message,
             [{**row, "slug": slug_of(Path(str(row["path"])))} for row in rows],
@@ -227,17 +228,19 @@ def _index_row(runbook: Runbook) -> Row:
     }
 
 
-def _indexed(connection: Connection) -> dict[str, str]:
-    rows = connection.execute("SELECT path, sha256 FROM runbook_index")
+def _indexed(connection: Connection, org: str) -> dict[str, str]:
+    rows = connection.execute("SELECT path, sha256 FROM runbook_texts WHERE org_id = :org", {"org": org})
     return {str(row["path"]): str(row["sha256"]) for row in rows}
 
 
-def _store(connection: Connection, fresh: Sequence[Row], gone: Sequence[str]) -> None:
-    for path in (*gone, *(str(row["path"]) for row in fresh)):
-        connection.execute("DELETE FROM runbook_index WHERE path = :path", {"path": path})
+def _store(connection: Connection, org: str, fresh: Sequence[Row], gone: Sequence[str]) -> None:
+    for path in gone:
+        sql = "DELETE FROM runbook_texts WHERE org_id = :org AND path = :path"
+        connection.execute(sql, {"org": org, "path": path})
     for row in fresh:
         connection.execute(
-            "INSERT INTO runbook_index (path, name, category, body, sha256) "
-            "VALUES (:path, :name, :category, :body, :sha256)",
-            row,
+            "INSERT INTO runbook_texts (org_id, path, name, category, body, sha256) "
+            "VALUES (:org, :path, :name, :category, :body, :sha256) ON CONFLICT (org_id, path) DO UPDATE SET "
+            "name = excluded.name, category = excluded.category, body = excluded.body, sha256 = excluded.sha256",
+            {**row, "org": org},
         )

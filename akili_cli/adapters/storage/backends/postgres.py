@@ -110,7 +110,7 @@ class PostgresDatabase:
         """
         return await self._submit(partial(self._read, fn))
 
-    async def search(self, table: str, words: str, limit: int) -> list[Row]:
+    async def search(self, table: str, words: str, limit: int, *, org: str) -> list[Row]:
         """Rank rows that hold any of the words; a higher ``score`` is better."""
         described = searchable(self._steps, table)
         match = " or ".join(f'"{word}"' for word in search_words(words))
@@ -121,9 +121,10 @@ class PostgresDatabase:
         sql = (
             f'SELECT {columns}, ts_rank("fts", query) AS score '  # noqa: S608 - names come from our own steps
             f"FROM \"{table}\", websearch_to_tsquery('english', :words) AS query "
-            f'WHERE "fts" @@ query ORDER BY score DESC, {order} LIMIT :limit'
+            f'WHERE "fts" @@ query AND "org_id" = :org ORDER BY score DESC, {order} LIMIT :limit'
         )
-        return await self.read(lambda connection: connection.execute(sql, {"words": match, "limit": limit}))
+        params = {"words": match, "limit": limit, "org": org}
+        return await self.read(lambda connection: connection.execute(sql, params))
 
     async def close(self) -> None:
         """Finish what is queued, then close the connections; closing twice is fine."""

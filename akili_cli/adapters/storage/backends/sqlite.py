@@ -135,7 +135,7 @@ class SqliteDatabase:
             future = self._readers.submit(self._read, fn)
         return await asyncio.wrap_future(future)
 
-    async def search(self, table: str, words: str, limit: int) -> list[Row]:
+    async def search(self, table: str, words: str, limit: int, *, org: str) -> list[Row]:
         """Rank rows that hold any of the words by BM25; a higher ``score`` is better."""
         described = searchable(self._steps, table)
         match = " OR ".join(f'"{word}"' for word in search_words(words))
@@ -145,9 +145,10 @@ class SqliteDatabase:
         sql = (
             f'SELECT {columns}, -bm25("{table}_fts") AS score '  # noqa: S608 - names come from our own steps
             f'FROM "{table}_fts" JOIN "{table}" t ON t.rowid = "{table}_fts".rowid '
-            f'WHERE "{table}_fts" MATCH :words ORDER BY score DESC, t.rowid LIMIT :limit'
+            f'WHERE "{table}_fts" MATCH :words AND t."org_id" = :org ORDER BY score DESC, t.rowid LIMIT :limit'
         )
-        return await self.read(lambda connection: connection.execute(sql, {"words": match, "limit": limit}))
+        params = {"words": match, "limit": limit, "org": org}
+        return await self.read(lambda connection: connection.execute(sql, params))
 
     async def close(self) -> None:
         """Finish what is queued, then close every connection; closing twice is fine."""

@@ -35,7 +35,7 @@ def test_an_unknown_step_means_a_newer_akili() -> None:
 
 
 def test_only_a_table_with_an_index_is_searchable() -> None:
-    assert searchable(STEPS, "runbook_index").search == ("name", "category", "body")
+    assert searchable(STEPS, "runbook_texts").search == ("name", "category", "body")
     with pytest.raises(StorageError, match="cannot be searched"):
         searchable(STEPS, "meta")
 

@@ -88,7 +88,7 @@ async def test_the_index_follows_the_files(service: RunbookService, folder: Path
     assert [match.slug for match in await service.match("check the tape")] == ["disk-check"]
     (folder / "disk-check.md").unlink()
     assert await service.match("check the tape") == ()
-    rows = await database.read(lambda connection: connection.execute("SELECT path FROM runbook_index"))
+    rows = await database.read(lambda connection: connection.execute("SELECT path FROM runbook_texts"))
     assert [row["path"] for row in rows] == [str(folder / "restart.md")]
 
 
