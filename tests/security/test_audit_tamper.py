@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import shutil
 import sqlite3
@@ -381,3 +382,46 @@ def test_a_hash_that_was_made_longer_is_found(original: Path, tmp_path: Path, se
     sql = f"UPDATE audit_events SET {column} = {column} || ? WHERE stream = ? AND seq = ?"
     copy.sql(sql, add, copy.streams[0], seq)
     assert not copy.check().ok
+
+
+@pytest.mark.parametrize("seq", [1, 2, 11])
+@pytest.mark.parametrize("chars", [1, 32, 64])
+def test_characters_moved_from_one_column_to_the_next_are_found(
+    original: Path, tmp_path: Path, seq: int, chars: int
+) -> None:
+    copy = fresh(original, tmp_path / "moved")
+    kept = 64 - chars
+    sql = f"UPDATE audit_events SET hash = substr(hash, 1, {kept}), prev_hash = substr(hash, {kept + 1}) || prev_hash"
+    copy.sql(f"{sql} WHERE {AT}", copy.streams[0], seq)
+    assert not copy.check().ok
+
+
+@pytest.mark.parametrize("steps", [-1, 1])
+def test_a_time_that_was_moved_by_the_smallest_step_is_found(original: Path, tmp_path: Path, steps: int) -> None:
+    copy = fresh(original, tmp_path / "time")
+    for stream in copy.streams[:2]:
+        for seq in range(1, 12):
+            (at,) = copy.sql(f"SELECT at FROM audit_events WHERE {AT}", stream, seq)[0]
+            assert isinstance(at, float)
+            copy.sql(f"UPDATE audit_events SET at = ? WHERE {AT}", math.nextafter(at, steps * math.inf), stream, seq)
+            assert not copy.check().ok
+            copy.sql(f"UPDATE audit_events SET at = ? WHERE {AT}", at, stream, seq)
+    assert copy.check().ok
+
+
+def test_one_change_in_the_middle_of_many_entries_is_the_only_problem(tmp_path: Path) -> None:
+    async def build() -> str:
+        db = await open_sqlite(tmp_path / "akili.db")
+        log = await open_audit_log(db, tmp_path / "audit", KEY, SystemClock(), Redactor())
+        await log.append_all([AuditRecord(kind=Kind.RUN, result=Result.STARTED)] * 1500)
+        await log.close()
+        await db.close()
+        return log.stream
+
+    stream = asyncio.run(build())
+    copy = Copy(tmp_path)
+    assert copy.check().ok
+    copy.sql(f"UPDATE audit_events SET user_id = 'evil' WHERE {AT}", stream, 777)
+    report = copy.check()
+    assert [(problem.stream, problem.seq) for problem in report.problems] == [(stream, 777)]
+    assert report.records == 1501

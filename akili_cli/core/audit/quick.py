@@ -1,6 +1,6 @@
 """The quick way through a stream: whole pages as text, joined by the database while the page before is hashed.
 
-It only ever says "all of this page is right"; whatever it cannot say that of is looked at row by row.
+It only ever says "all of this is right"; whatever it cannot say that of is looked at row by row.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from akili_cli.core.audit.chain import ChainKey
 
 PAGE_ROWS = 500
 _PIECES = 3
+_EXACT_SINCE = 2.0**30
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page that is right in every column: its lines, the last entry's number, hash and time, the first body."""
+    """Entries that are right in every column: their lines, the last entry's number, hash and time, the first body."""
 
     lines: bytes
     count: int
@@ -32,11 +33,9 @@ class Page:
 class PageReader:
     """Reads a stream's pages one ahead, in a thread of its own: the database joins while we hash."""
 
-    def __init__(self, connection: Connection, stream: str, *, exact: bool, pool: ThreadPoolExecutor) -> None:
-        """Keep the parts; ``exact`` tells that the database writes a number as text with all its digits."""
-        self._fetch: Callable[[int], str] = lambda after: store.page_text(
-            connection, stream, after, PAGE_ROWS, exact=exact
-        )
+    def __init__(self, connection: Connection, stream: str, *, pool: ThreadPoolExecutor) -> None:
+        """Keep the parts."""
+        self._fetch: Callable[[int], str] = lambda after: store.page_text(connection, stream, after, PAGE_ROWS)
         self._begun = Event()
         self._pool = pool
         self._ahead: tuple[int, Future[str]] | None = None
@@ -49,7 +48,7 @@ class PageReader:
             self.settle()
             text = self._fetch(seq)
         self._ahead = None
-        if text:
+        if text.count("\n") + 1 == PAGE_ROWS * _PIECES:
             self._begun.clear()
             following = seq + PAGE_ROWS
             self._ahead = (following, self._pool.submit(self._begin, following))
@@ -67,33 +66,35 @@ class PageReader:
 
 
 def checked(text: str, stream: str, count: int, last_hash: str, key: ChainKey) -> Page | None:
-    """Check the page after entry ``count``; None unless every row is right and in its place.
+    """Check the page after entry ``count`` up to the first entry that is not right and in its place; None when that
+    is the very first.
 
-    The database has compared id and time with the body; here the columns are compared as one text, and the count
-    of their quotes proves that none of them runs into the next.
+    The columns are compared as texts; the count of their quotes and spaces proves that none runs into the next.
     """
     if not text.isascii():
         return None
-    pieces = text.encode().split(b"\n")
+    pieces = text.split("\n")
     if len(pieces) % _PIECES:
         return None
-    last = last_hash.encode()
-    form = b'{"stream":"%s","seq":%%d,"prev_hash":"%%s","at":' % stream.encode()
-    lines: list[bytes] = []
-    for at in range(0, len(pieces), _PIECES):
-        body, chain, rest = pieces[at : at + _PIECES]
-        count += 1
-        head = form % (count, last)
-        if not (
-            body.startswith(head)
-            and body.startswith(rest, body.find(b",", len(head)))
-            and rest.count(b'"') == store.REST_QUOTES
-        ):
-            return None
-        entry_hash = key.entry_hash(body).encode()
-        if chain != b"%s%s%d" % (entry_hash, last, count):
-            return None
-        lines += (body[:-1], b',"hash":"', entry_hash, b'"}\n')
-        last = entry_hash
-    last_at = float(body[len(head) : body.find(b",", len(head))])
-    return Page(b"".join(lines), count, last.decode(), last_at, pieces[0].decode())
+    bodies = pieces[::_PIECES]
+    begin, last, last_at = f'{{"stream":"{stream}","seq":', last_hash, 0.0
+    lines: list[str] = []
+    columns = zip(bodies, pieces[1::_PIECES], pieces[2::_PIECES], key.entry_hashes(bodies), strict=True)
+    try:
+        for seq, (body, chain, rest, entry_hash) in enumerate(columns, count + 1):
+            head = f'{begin}{seq},"prev_hash":"{last}","at":'
+            end = body.find(",", len(head))
+            at = float(body[len(head) : end])
+            if not (
+                body.startswith(head)
+                and body.startswith(rest, end)
+                and rest.count('"') == store.REST_QUOTES
+                and chain == f"{entry_hash} {last}{seq} {stream}-{seq} {int(at * store.AT_STEPS)}"
+                and at >= _EXACT_SINCE
+            ):
+                break
+            lines += (body[:-1], ',"hash":"', entry_hash, '"}\n')
+            count, last, last_at = seq, entry_hash, at
+    except (ValueError, OverflowError):  # where the time stands is no number
+        pass
+    return Page("".join(lines).encode(), count, last, last_at, bodies[0]) if lines else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.core.audit.chain import NO_HASH
 from akili_cli.domain.errors import AuditError
 
 _COLUMNS = (
@@ -29,19 +28,11 @@ _PAGE = (
     """'{"stream":"' || stream || '","seq":' || seq || ',"prev_hash":"' || prev_hash || '","at":' AS head, """
     f"{_REST} AS rest {_PAGE_OF}"
 )
-_BEFORE_AT = len('{"stream":"","seq":,"prev_hash":"","at":') + len(NO_HASH)
-_AT = "substr(body, :place + length(CAST(seq AS text)), {length})"
-_SAME_AT = {
-    False: f"CAST({_AT.format(length=24)} AS double precision) = at",
-    True: f"{_AT.format(length='length(CAST(at AS text)) + 1')} = CAST(at AS text) || ','",
-}
-_PAGE_TEXT = {
-    exact: (
-        f"SELECT CASE WHEN id = stream || '-' || seq AND {same} "
-        f"THEN body || :nl || hash || prev_hash || seq || :nl || {_REST} ELSE '' END AS line {_PAGE_OF}"
-    )
-    for exact, same in _SAME_AT.items()
-}
+AT_STEPS = 4194304.0
+_PAGE_TEXT = (
+    "SELECT body || (:nl || hash || ' ' || prev_hash || seq || ' ' || id || ' ' "  # the long text is copied once
+    f"|| CAST(at * {AT_STEPS:.1f} AS bigint) || :nl || {_REST}) AS line {_PAGE_OF}"
+)
 _HEAD = "stream, started_at, host, pid, count, head_hash, mac, closed_at"
 
 
@@ -128,15 +119,14 @@ def page(connection: Connection, stream: str, after: int, limit: int) -> list[Ro
     return connection.execute(_PAGE, {"stream": stream, "after": after, "limit": limit})
 
 
-def page_text(connection: Connection, stream: str, after: int, limit: int, *, exact: bool) -> str:
-    """Give a stream's entries after a number as text, three lines each: body; hash, hash before and number; columns.
+def page_text(connection: Connection, stream: str, after: int, limit: int) -> str:
+    """Give a stream's entries after a number as text, three lines each: body; hash, hash before with number, id and
+    time; columns.
 
-    An entry whose id or time is not what its body says is an empty line. ``exact`` compares the time as text, where
-    the database writes a number with all its digits, else as a number.
+    The time is counted in steps of which a second has ``AT_STEPS``: whole numbers that say exactly what the column
+    holds, from the year 2004 on.
     """
-    place = _BEFORE_AT + len(stream) + 1
-    params = {"stream": stream, "after": after, "limit": limit, "place": place, "nl": "\n"}
-    return connection.joined(_PAGE_TEXT[exact], params)
+    return connection.joined(_PAGE_TEXT, {"stream": stream, "after": after, "limit": limit, "nl": "\n"})
 
 
 def entry(connection: Connection, stream: str, seq: int) -> Row | None:

@@ -32,6 +32,7 @@ MAX_PROBLEMS = 1000
 MAX_PROBLEMS_PER_STREAM = 20
 WRITE_LAG_S = 10.0
 _MAX_SEGMENT_DIGITS = 10
+_SLOW_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +193,15 @@ class _Verification:
             self._check_head(stream, head)
 
     def _check_rows(self, stream: _Stream, reader: LineReader | None) -> None:
-        """Steps: 1 whole pages as long as all is right, 2 else row by row, 3 what the end of the rows says."""
-        pages = PageReader(self._connection, stream.name, exact=not self._local, pool=self._pool)
+        """Steps: 1 whole pages as long as all is right, 2 else a few row by row, 3 what the end of the rows says."""
+        pages = PageReader(self._connection, stream.name, pool=self._pool)
         after = lagging = 0
         while True:
             if not stream.found and after == stream.count and self._check_page(stream, reader, pages):
                 after = stream.count
                 continue
             pages.settle()
-            rows = store.page(self._connection, stream.name, after, PAGE_ROWS)
+            rows = store.page(self._connection, stream.name, after, PAGE_ROWS if stream.found else _SLOW_ROWS)
             lagging += self._check_each(stream, reader, rows)
             last = rows[-1]["seq"] if rows else None
             if not isinstance(last, int) or last <= after:
@@ -212,7 +213,7 @@ class _Verification:
             stream.problem(None, "it holds rows numbered below 1")
 
     def _check_page(self, stream: _Stream, reader: LineReader | None, pages: PageReader) -> bool:
-        """Take a whole page at once if all of it is right, rows and lines; tell whether it was."""
+        """Take as much of a page as is right, rows and lines, at once; tell whether anything was."""
         text = pages.after(stream.count)
         page = checked(text, stream.name, stream.count, stream.last_hash, self._key) if text else None
         if page is None or (reader is not None and not reader.take(page.lines)):
