@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from akili_cli.adapters.files.paths import is_within, open_beneath
-from akili_cli.adapters.storage.base import Connection, Database
+from akili_cli.adapters.storage.base import Database
 from akili_cli.core.undo import store
 from akili_cli.core.undo.ledger import Ledger
 from akili_cli.core.undo.model import UndoEntry, UndoState
@@ -138,7 +138,7 @@ class Journal:
             stored_bytes=size,
         )
 
-    def _ends(self, taken: _Taken) -> list[Callable[[Connection, float], None]]:
+    def _ends(self, taken: _Taken) -> list[store.Step]:
         """Give each file's end; an entry whose file is as it was goes."""
         return [_ending(entry, *_end_of(entry, taken.written)) for entry in taken.entries]
 
@@ -190,7 +190,7 @@ def digest_at(path: str) -> str | None:
             raise ToolFailedError(f"cannot read {path!r}: {error.strerror or error}") from error
 
 
-def _ending(entry: UndoEntry, changed: bool, after: str | None) -> Callable[[Connection, float], None]:
+def _ending(entry: UndoEntry, changed: bool, after: str | None) -> store.Step:
     if changed:
         return lambda connection, now: store.finish(connection, entry.id, after, now)
     return lambda connection, _now: store.remove(connection, entry.id)

@@ -61,7 +61,7 @@ class Ledger:
         for digest in dropped:
             await asyncio.to_thread(self.objects.drop, digest)
 
-    async def end(self, note: Callable[[], Sequence[Callable[[Connection, float], None]]]) -> bool:
+    async def end(self, note: Callable[[], Sequence[store.Step]]) -> bool:
         """Find out how an effect ended and write that down; False when that failed: its entries stay unfinished."""
         try:
             steps, now = await asyncio.to_thread(note), self.clock.now()

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from akili_cli.adapters.files.nodes import demand_write
-from akili_cli.adapters.storage.base import Connection
 from akili_cli.core.undo import restoring, states, store
 from akili_cli.core.undo.ledger import Ledger
 from akili_cli.core.undo.model import UndoEntry, UndoState
@@ -22,7 +21,6 @@ from akili_cli.domain.errors import AkiliError, ConflictError, ToolFailedError
 from akili_cli.domain.images import RepositoryPlaces
 
 _Look = Callable[[], states.Looks]
-_Step = Callable[[Connection, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ class RepositoryJournal:
         if await self._ledger.end(lambda: self._steps(taken)) and whole is not None:
             await asyncio.to_thread(self._ledger.objects.drop, whole)
 
-    def _steps(self, taken: _Taken) -> list[_Step]:
+    def _steps(self, taken: _Taken) -> list[store.Step]:
         """Keep what changed; an effect that changed nothing leaves no entry."""
         entry = taken.entry
         if entry.before is None:
@@ -136,9 +134,9 @@ class RepositoryJournal:
         ]
 
 
-def _removed(entry_id: str) -> _Step:
+def _removed(entry_id: str) -> store.Step:
     return lambda connection, _now: store.remove(connection, entry_id)
 
 
-def _finished(entry_id: str, after: str | None) -> _Step:
+def _finished(entry_id: str, after: str | None) -> store.Step:
     return lambda connection, now: store.finish(connection, entry_id, after, now)

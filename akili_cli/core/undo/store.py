@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 
 from akili_cli.adapters.storage.base import Connection, Row
 from akili_cli.core.undo.model import UndoEntry
+
+Step = Callable[[Connection, float], None]
+"""One thing to write down at an effect's end, given the time."""
 
 _RENAMED = {"org": "org_id", "user": "user_id", "before": "before_digest", "after": "after_digest"}
 _FIELDS = tuple(field.name for field in fields(UndoEntry))
