@@ -77,3 +77,4 @@ class Permit:
     run_id: str = ""
     call_id: str = ""
     audit_id: str = ""
+    source: str = ""

@@ -188,6 +188,7 @@ class ApprovalQueue:
             protected=self._protected,
             run_id=request.run.id,
             call_id=request.call.id,
+            source=str(request.run.principal.source),
         )
 
     async def get(self, approval_id: str) -> Approval:
