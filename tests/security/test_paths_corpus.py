@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from akili_cli.adapters.files.paths import is_within, open_beneath, read_file, resolve, write_file
+from akili_cli.adapters.files.paths import open_beneath, read_file, resolve, write_file
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import AkiliError, InvalidArgumentsError
+from akili_cli.domain.paths import is_within
 from tests.fakes.permits import permit_for
 
 LINES = [

@@ -37,9 +37,9 @@ _TOKENS = re.compile(  # in a lookahead: one mark may hide in another
     re.IGNORECASE,
 )
 _TURNS = re.compile(
-    r"^[ \t>#*_~`-]{0,12}(?:System|SYSTEM|Assistant|ASSISTANT|Human|HUMAN|User|USER|Developer|DEVELOPER)"
-    r"[ \t*_`]{0,4}(:)"
-    r"|^#{1,6}[ \t]{0,4}(?:Instructions?|Response|Input)[ \t*_]{0,4}(:)",
+    r"^[^A-Za-z\n]{0,40}(?:System|SYSTEM|Assistant|ASSISTANT|Human|HUMAN|User|USER|Developer|DEVELOPER)"
+    r"[^A-Za-z0-9\n:]{0,4}(:)"
+    r"|^[^A-Za-z\n]{0,40}#[ \t*_]{0,4}(?:Instructions?|Response|Input)[^A-Za-z0-9\n:]{0,4}(:)",
     re.MULTILINE,
 )
 _NOT_PLAIN = re.compile(r"[^\n\t\x20-\x7e]")
@@ -52,8 +52,8 @@ def fence(text: str, source: str) -> str:
     2. Marks of chat templates and lines that open a turn are broken. 3. Invisible characters become escapes.
     """
     label = "".join(char if char.isprintable() and char not in '<>&"' else "_" for char in source)
-    inside = seen(_broken(_without_fences(text), turns=True))
-    return f'<{_FENCE} source="{_broken(label, turns=True)[:_MAX_LABEL_CHARS]}">\n{inside}\n</{_FENCE}>'
+    inside = without_marks(_without_fences(text), turns=True)
+    return f'<{_FENCE} source="{without_marks(label)[:_MAX_LABEL_CHARS]}">\n{inside}\n</{_FENCE}>'
 
 
 def without_marks(text: str, *, turns: bool = False) -> str:
