@@ -1,0 +1,63 @@
+"""What is sent by the doors for messages: a POST, a mail, a message for apprise. Cheap to import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from akili_cli.adapters.net.urls import parse_url
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A POST request. URL, headers and body may hold secrets, so none of them is ever shown."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What came back; header names are lower-case, the body is cut at the limit."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A message and where to hand it in. ``data`` is the whole message, headers first, ASCII with CRLF.
+
+    With ``tls`` port 465 means TLS from the first byte, any other port STARTTLS. Addresses are bare and ASCII.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    username: str | None
+    password: str | None = field(repr=False)
+    sender: str
+    recipients: tuple[str, ...]
+    data: bytes = field(repr=False)
+
+    @property
+    def authority(self) -> str:
+        """Give ``host:port``."""
+        return mail_authority(self.host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Apprise:
+    """A message for an apprise URL, which is a secret as a whole."""
+
+    url: str = field(repr=False)
+    title: str
+    body: str
+
+
+def mail_authority(host: str, port: int) -> str:
+    """Give ``host:port`` in the form of ``Effects.hosts``; raises ``InvalidArgumentsError`` for what is no host."""
+    shown = f"[{host}]" if ":" in host else host
+    return parse_url(f"https://{shown}:{port}/").authority

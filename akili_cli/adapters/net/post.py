@@ -1,0 +1,108 @@
+"""Posts one request to a host the permit names; addresses are checked as for a fetch, redirects are not followed."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from functools import cache
+
+import httpcore
+
+from akili_cli.adapters.net.body import read_body
+from akili_cli.adapters.net.fetch import MAX_HEADERS, FetchLimits, check_port
+from akili_cli.adapters.net.outgoing import Post, Posted
+from akili_cli.adapters.net.pinned import MAX_TRIED, PinnedBackend, tls_context
+from akili_cli.adapters.net.resolve import Resolver, checked_addresses, system_resolver
+from akili_cli.adapters.net.urls import Target, parse_url
+from akili_cli.domain.decisions import Permit
+from akili_cli.domain.errors import InvalidArgumentsError, PolicyDeniedError, ToolFailedError
+
+MAX_ANSWER_BYTES = 65_536
+_tls = cache(tls_context)
+
+
+async def post(
+    request: Post,
+    *,
+    permit: Permit,
+    private_hosts: tuple[str, ...],
+    allowed_ports: tuple[int, ...],
+    timeout_s: float,
+    resolver: Resolver = system_resolver,
+    tls: ssl.SSLContext | None = None,
+) -> Posted:
+    """Send a POST request; any status is an answer.
+
+    1. Host and port must be in the permit. 2. The host is resolved once and every address is checked. 3. The
+    connection goes to a checked address. No proxy, cookie or variable takes part. The whole may take
+    ``timeout_s``. ``tls`` replaces the system's certificate authorities.
+
+    Raises ``InvalidArgumentsError`` for what cannot be sent, ``PolicyDeniedError`` for a host, port or address that
+    is not allowed, ``ToolFailedError`` when the other side fails, ``retryable`` unless its certificate is to blame.
+    No error shows the URL, a header or the body.
+    """
+    limits = FetchLimits(private_hosts, allowed_ports, MAX_ANSWER_BYTES, timeout_s)
+    target = parse_url(request.url)
+    _check_headers(request.headers)
+    if target.authority not in permit.effects.hosts:
+        raise PolicyDeniedError(f"the permit does not name {target.authority}")
+    check_port(target, limits)
+    try:
+        async with asyncio.timeout(limits.timeout_s):
+            addresses = await checked_addresses(target, private_hosts=limits.allowed_private_hosts, resolver=resolver)
+            return await _send(request, target, addresses, limits, tls)
+    except TimeoutError:
+        raise ToolFailedError(f"{target.authority} did not answer in {limits.timeout_s:g} s", retryable=True) from None
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise InvalidArgumentsError(f"the header {name} holds a character that cannot be sent")
+
+
+async def _send(
+    request: Post, target: Target, addresses: tuple[str, ...], limits: FetchLimits, tls: ssl.SSLContext | None
+) -> Posted:
+    wait = {
+        "connect": limits.timeout_s / min(len(addresses), MAX_TRIED),
+        "read": limits.timeout_s,
+        "write": limits.timeout_s,
+    }
+    location = httpcore.URL(
+        scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
+    )
+    fixed = {"Host": target.host_header, "Accept-Encoding": "identity", "Connection": "close"}
+    fixed["Content-Length"] = str(len(request.body))
+    headers = [(name.encode(), value.encode()) for name, value in {**request.headers, **fixed}.items()]
+    try:
+        async with (
+            httpcore.AsyncConnectionPool(
+                ssl_context=(tls or _tls()) if target.scheme == "https" else None,
+                max_connections=1,
+                max_keepalive_connections=0,
+                network_backend=PinnedBackend(addresses),
+            ) as pool,
+            pool.stream(
+                "POST", location, headers=headers, content=request.body, extensions={"timeout": wait}
+            ) as response,
+        ):
+            encoding = dict(response.headers).get(b"content-encoding", b"").decode("latin-1")
+            body, _ = await read_body(response.aiter_stream(), encoding=encoding, max_bytes=limits.max_response_bytes)
+            found: dict[str, str] = {}
+            for name, value in response.headers[:MAX_HEADERS]:
+                found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+            return Posted(response.status, found, body)
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+        raise failure(error, target.authority) from None
+
+
+def failure(error: BaseException, authority: str) -> ToolFailedError:
+    """Say what went wrong with a connection without quoting what was sent; a bad certificate stays bad."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return ToolFailedError(f"the certificate of {authority} is not valid: {cause.verify_message}")
+        cause = cause.__cause__ or cause.__context__
+    return ToolFailedError(f"the connection to {authority} failed: {type(error).__name__}", retryable=True)
