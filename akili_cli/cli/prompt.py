@@ -10,7 +10,7 @@ import sys
 import termios
 from collections.abc import Iterator
 
-from akili_cli.adapters.files.paths import is_within, open_beneath
+from akili_cli.adapters.files.paths import open_beneath
 from akili_cli.bootstrap.app import App
 from akili_cli.bootstrap.policy import tool_roots
 from akili_cli.cli import render
@@ -18,6 +18,7 @@ from akili_cli.cli.card import NO_FACTS, CardFacts, card_lines, rows
 from akili_cli.core.approvals.model import NO_OFFER, Answer, AnswerKind, Approval, Offer
 from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.errors import AkiliError
+from akili_cli.domain.paths import is_within
 
 MAX_CARD_CHARS = 60_000
 MAX_PRESENT_BYTES = 262_144

@@ -95,11 +95,6 @@ class Workspace:
         return self.root / "runbooks"
 
     @property
-    def sandbox_dir(self) -> Path:
-        """Scratch directories of commands."""
-        return self.root / "sandbox"
-
-    @property
     def logs_dir(self) -> Path:
         """Log files and crash reports."""
         return self.root / "logs"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from akili_cli.adapters.files.paths import is_within, resolve
+from akili_cli.adapters.files.paths import resolve
 from akili_cli.adapters.files.yaml import KeyPath, line_of
 from akili_cli.config.lines import Problem, children, render_path
 from akili_cli.config.settings import Settings
@@ -14,6 +14,7 @@ from akili_cli.config.sources import ConfigFile
 from akili_cli.domain.decisions import Origin
 from akili_cli.domain.errors import ConfigError, InvalidArgumentsError
 from akili_cli.domain.nearest import nearest
+from akili_cli.domain.paths import is_within
 
 PROJECT_NAMES = ("akili.yaml", "akili.yml", ".akili.yaml", ".akili.yml", "akili.json", ".akili.json")
 _LIMITS = frozenset(

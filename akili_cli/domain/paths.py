@@ -7,10 +7,11 @@ from functools import lru_cache
 
 
 def is_within(path: str, root: str) -> bool:
-    """Tell whether an absolute, resolved path is the root itself or lies below it."""
-    if root == "/":
-        return path.startswith("/")
-    return path == root or path.startswith(root.rstrip("/") + "/")
+    """Tell whether an absolute, resolved path is the root itself or lies below it; a relative root holds nothing."""
+    if not (path.startswith("/") and root.startswith("/")):
+        return False
+    root = root.rstrip("/")
+    return path == root or path.startswith(f"{root}/")
 
 
 def is_within_any(path: str, roots: Collection[str]) -> bool:

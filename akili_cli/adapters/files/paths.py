@@ -30,6 +30,7 @@ from akili_cli.domain.errors import (
     RefusedError,
     ToolFailedError,
 )
+from akili_cli.domain.paths import is_within
 
 MAX_PATH_BYTES = 4095
 MAX_NAME_BYTES = 255
@@ -108,13 +109,6 @@ def resolve(path: str, *, cwd: str, home: str) -> str:
     return resolved
 
 
-def is_within(path: str, root: str) -> bool:
-    """Tell whether an absolute path is ``root`` or lies below it; anything not normalised does not."""
-    if not (_is_normal(path) and _is_normal(root)):
-        return False
-    return root in ("/", path) or path.startswith(f"{root}/")
-
-
 def open_beneath(root: str, path: str, flags: int, mode: int = 0) -> int:
     """Open a regular file, or with ``O_DIRECTORY`` a directory, at or below ``root``; give the descriptor.
 
@@ -122,7 +116,7 @@ def open_beneath(root: str, path: str, flags: int, mode: int = 0) -> int:
     waits: a FIFO, socket or device is refused and not opened. Raises ``NotFoundError`` when nothing is
     there, ``RefusedError`` outside the root, ``ToolFailedError`` for everything else.
     """
-    if not is_within(path, root):
+    if not (_is_normal(path) and _is_normal(root) and is_within(path, root)):
         raise RefusedError(f"{path!r} is not below {root!r}")
     directory = bool(flags & os.O_DIRECTORY)
     if path == root and not directory:
@@ -251,7 +245,7 @@ def remove_file(path: str, permit: Permit, *, root: str = "/") -> None:
 
 def _demand(permit: Permit, granted: tuple[str, ...], path: str, verb: str) -> None:
     """Refuse what the permit does not name, what is protected, and what holds akili's own keys."""
-    if not any(is_within(path, allowed) for allowed in granted):
+    if not _is_normal(path) or not any(is_within(path, allowed) for allowed in granted):
         raise RefusedError(f"the permit does not let this call {verb} {path!r}")
     for root in permit.protected:
         if is_within(path, root) or is_within(path, os.path.realpath(root)):

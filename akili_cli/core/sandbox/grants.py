@@ -24,6 +24,7 @@ from pathlib import Path
 from akili_cli.core.sandbox import landlock, proxy, seccomp
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import SandboxError
+from akili_cli.domain.paths import is_within
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64")
 _ETC = (
@@ -93,11 +94,6 @@ class Grants:
     beyond_base: bool
 
 
-def within(path: str, root: str) -> bool:
-    """Tell whether a path is a root or lies below it."""
-    return path == root or path.startswith(root.rstrip("/") + "/")
-
-
 def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd: str, mounts: bool) -> Grants:
     """Turn a permit's effects into grants; ``scratch`` and ``cwd`` are resolved, ``mounts`` says they are private.
 
@@ -106,19 +102,21 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
     """
     guarded = tuple(dict.fromkeys(os.path.realpath(root) for root in protected))
     declared = (*effects.reads, *effects.writes, *effects.deletes)
-    for path in declared if within(cwd, scratch) else (*declared, cwd):
+    for path in declared if is_within(cwd, scratch) else (*declared, cwd):
         _check(path, guarded)
-    if not any(within(cwd, root) for root in (scratch, *effects.reads, *effects.writes)):
+    if not any(is_within(cwd, root) for root in (scratch, *effects.reads, *effects.writes)):
         raise SandboxError(
             f"the working directory {cwd} is not among the paths the permit reads",
             hint="a tool that sets a working directory declares it in its effects",
         )
-    host_proc = any(within("/proc", path) or _OTHER_PROCESS.match(path) for path in effects.reads)
-    base = not any(within(root, rule.path) or within(rule.path, root) for rule in base_rules() for root in guarded)
+    host_proc = any(is_within("/proc", path) or _OTHER_PROCESS.match(path) for path in effects.reads)
+    base = not any(
+        is_within(root, rule.path) or is_within(rule.path, root) for rule in base_rules() for root in guarded
+    )
     rules = [*(() if base else _expanded(base_rules(), guarded)), Rule(scratch, landlock.CHANGE)]
     rules += [] if host_proc else [Rule("/proc", landlock.READ)]
     sockets = (host.removeprefix("unix:") for host in effects.hosts if host.startswith("unix:"))
-    private = _private((*declared, *sockets, *(() if within(cwd, scratch) else (cwd,)))) if mounts else ()
+    private = _private((*declared, *sockets, *(() if is_within(cwd, scratch) else (cwd,)))) if mounts else ()
     rules += [Rule(path, landlock.CHANGE) for path in private]
     for path in (path for path in effects.reads if not _OWN_PROCESS.match(path)):
         rules += _read_rules(path, guarded, mounts=mounts)
@@ -145,13 +143,13 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
         network=_network(effects),
         base=base,
         host_proc=host_proc,
-        beyond_base=any(not any(within(path, root) for root in (*_VIRTUAL, *_SYSTEM)) for path in declared),
+        beyond_base=any(not any(is_within(path, root) for root in (*_VIRTUAL, *_SYSTEM)) for path in declared),
     )
 
 
 def _private(used: Iterable[str]) -> tuple[str, ...]:
     """Give /tmp, unless something in it or above it is granted: then it is seen as it is."""
-    if any(within(path, _TMP) or within(_TMP, path) for path in used) or not stat.S_ISDIR(_mode(_TMP)):
+    if any(is_within(path, _TMP) or is_within(_TMP, path) for path in used) or not stat.S_ISDIR(_mode(_TMP)):
         return ()
     return (_TMP,)
 
@@ -164,15 +162,15 @@ def _read_rules(path: str, guarded: tuple[str, ...], *, mounts: bool) -> Iterato
     if path == "/dev":
         yield Rule(path, landlock.READ_DIR)
         return
-    closed = guarded if within(path, "/dev") else (*guarded, "/dev")
+    closed = guarded if is_within(path, "/dev") else (*guarded, "/dev")
     yield from _expanded([Rule(path, landlock.READ_RUN)], closed)
-    if mounts and any(within(root, path) for root in closed) and stat.S_ISDIR(_mode(path)):
+    if mounts and any(is_within(root, path) for root in closed) and stat.S_ISDIR(_mode(path)):
         yield Rule(path, landlock.READ_DIR)
 
 
 def _mountable(path: str) -> bool:
     """Tell whether a directory can be a writable mount; device nodes are written on read-only ones as well."""
-    return path != "/" and (within(path, "/dev/shm") or not any(within(path, root) for root in _VIRTUAL))
+    return path != "/" and (is_within(path, "/dev/shm") or not any(is_within(path, root) for root in _VIRTUAL))
 
 
 def _is_encodable(path: str) -> bool:
@@ -196,7 +194,7 @@ def _check(path: str, guarded: tuple[str, ...]) -> None:
     if stat.S_ISBLK(_mode(path)):
         raise SandboxError(f"{path} is a raw disk, below everything that paths protect")
     for root in guarded:
-        if within(path, root) or within(os.path.realpath(path), root):
+        if is_within(path, root) or is_within(os.path.realpath(path), root):
             raise SandboxError(f"{path} is protected: no command may touch {root}")
 
 
@@ -212,9 +210,9 @@ def _expanded(rules: Iterable[Rule], guarded: tuple[str, ...]) -> Iterator[Rule]
     pending = list(rules)
     while pending:
         rule = pending.pop()
-        if any(within(rule.path, root) for root in guarded):
+        if any(is_within(rule.path, root) for root in guarded):
             continue
-        if not any(within(root, rule.path) for root in guarded):
+        if not any(is_within(root, rule.path) for root in guarded):
             yield rule
             continue
         try:
@@ -240,7 +238,7 @@ def _opened(rule: Rule, declared: str, guarded: tuple[str, ...], *, mounts: bool
     if rule.path == "/":
         raise SandboxError(f"{declared} cannot be granted: its directory is the whole file system")
     for root in guarded:
-        if within(root, rule.path) and not (mounts and _mode(root)):
+        if is_within(root, rule.path) and not (mounts and _mode(root)):
             raise SandboxError(
                 f"{declared} cannot be granted without opening {rule.path}, which holds the protected {root}",
                 hint="work in a directory that holds nothing of akili's own",
@@ -255,14 +253,14 @@ def _network(effects: Effects) -> Network:
         port = host.rpartition(":")[2]
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise SandboxError(f"the permit names the host {host!r}, which has no port")
-    observes = any(within("/proc/net", path) or _NETWORK_STATE.match(path) for path in effects.reads)
+    observes = any(is_within("/proc/net", path) or _NETWORK_STATE.match(path) for path in effects.reads)
     if observes and hosts:
         raise SandboxError(
             "one command cannot look at this machine's network and reach hosts: those are reached from a network of "
             "its own",
             hint="make two calls of it",
         )
-    if observes or any(within("/sys", path) for path in effects.reads):
+    if observes or any(is_within("/sys", path) for path in effects.reads):
         families.add(seccomp.AF_NETLINK)
     if hosts:
         families |= {seccomp.AF_INET, seccomp.AF_INET6}

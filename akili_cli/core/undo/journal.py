@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from akili_cli.adapters.files.paths import is_within, open_beneath
+from akili_cli.adapters.files.paths import open_beneath
 from akili_cli.adapters.storage.base import Database
 from akili_cli.core.undo import store
 from akili_cli.core.undo.ledger import Ledger
@@ -28,6 +28,7 @@ from akili_cli.domain.errors import (
     ToolFailedError,
 )
 from akili_cli.domain.images import BeforeImage, Images, RepositoryImages
+from akili_cli.domain.paths import is_within
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _KEPT_BY_THE_SYSTEM = frozenset({"security.selinux"})

@@ -23,7 +23,6 @@ def test_the_workspace_is_made_private_in_the_home(tmp_path: Path) -> None:
         workspace.root,
         workspace.audit_dir,
         workspace.runbooks_dir,
-        workspace.sandbox_dir,
         workspace.logs_dir,
     ):
         assert mode_of(directory) == 0o700

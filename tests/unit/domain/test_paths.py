@@ -15,7 +15,16 @@ def test_a_path_is_within_its_root(path: str, root: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "root"),
-    [("/srvevil", "/srv"), ("/sr", "/srv"), ("/", "/srv"), ("srv", "/srv"), ("", "/"), ("/SRV", "/srv")],
+    [
+        ("/srvevil", "/srv"),
+        ("/sr", "/srv"),
+        ("/", "/srv"),
+        ("srv", "/srv"),
+        ("", "/"),
+        ("/SRV", "/srv"),
+        ("/srv", ""),
+        ("/srv/a", "srv"),
+    ],
 )
 def test_a_sibling_with_the_same_beginning_is_not(path: str, root: str) -> None:
     assert not is_within(path, root)

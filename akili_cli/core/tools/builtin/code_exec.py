@@ -13,9 +13,9 @@ from pydantic import Field
 from akili_cli.core.sandbox.base import ExecRequest, ExecResult, Sandbox
 from akili_cli.core.tools.base import ToolArgs
 from akili_cli.core.tools.shell.effects import MAX_LENGTH, SANDBOX_PATH, shell_effects
+from akili_cli.core.tools.timeouts import timeout_of
 from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.decisions import Permit
-from akili_cli.domain.durations import parse_duration
 from akili_cli.domain.effects import Command, Effects
 from akili_cli.domain.errors import InvalidArgumentsError
 from akili_cli.domain.risk import Risk
@@ -61,7 +61,7 @@ class CodeExec:
         code that is no text, and a script that says it needs the network.
         """
         program = self._program(args)
-        self._timeout(args)
+        timeout_of(args.timeout, self._longest)
         _encoded(args.code)
         if program == "python3":
             path = shutil.which(program, path=SANDBOX_PATH)
@@ -85,7 +85,9 @@ class CodeExec:
         """Run the script; a non-zero exit or a timeout is a failed result, not an error."""
         program = self._program(args)
         script = _SCRIPTS[program]
-        request = ExecRequest((program, script), self._timeout(args), files={script: _encoded(args.code)})
+        request = ExecRequest(
+            (program, script), timeout_of(args.timeout, self._longest), files={script: _encoded(args.code)}
+        )
         result = await self._sandbox.run(request, permit)
         return ToolOutput(
             text=_report(result, request.timeout_s),
@@ -114,20 +116,6 @@ class CodeExec:
                 hint="tools.code.allowed_languages names the languages that may be used",
             )
         return program
-
-    def _timeout(self, args: CodeArgs) -> float:
-        if args.timeout is None:
-            return self._longest
-        try:
-            seconds = parse_duration(args.timeout)
-        except ValueError as error:
-            raise InvalidArgumentsError(f"timeout: {error}") from error
-        if seconds > self._longest:
-            raise InvalidArgumentsError(
-                f"timeout: {args.timeout} is longer than the {self._longest:g} s that are allowed",
-                hint="sandbox.max_execution_seconds sets the longest",
-            )
-        return seconds
 
 
 def _encoded(code: str) -> bytes:

@@ -12,7 +12,6 @@ from pydantic import Field
 from akili_cli.adapters.files.paths import (
     FileSlice,
     hash_file,
-    is_within,
     list_directory,
     read_file,
     resolve,
@@ -23,6 +22,7 @@ from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import NotFoundError, RefusedError, ToolFailedError
+from akili_cli.domain.paths import is_within
 from akili_cli.domain.risk import Risk
 
 MAX_OUTPUT_BYTES = 1_048_576

@@ -9,8 +9,9 @@ from pydantic import Field
 from akili_cli.adapters.files.paths import resolve
 from akili_cli.core.sandbox.base import Sandbox
 from akili_cli.core.tools.base import ToolArgs
-from akili_cli.core.tools.git.arguments import MAX_ARGUMENTS, check_arguments, check_subcommand
+from akili_cli.core.tools.git.arguments import check_arguments, check_subcommand
 from akili_cli.core.tools.git.hardening import hardened_argv, hardened_env
+from akili_cli.core.tools.git.options import MAX_ARGUMENTS
 from akili_cli.core.tools.git.running import GitCall, repository_at, run_git
 from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.decisions import Permit

@@ -9,7 +9,7 @@ from pydantic import Field
 from akili_cli.adapters.files.paths import resolve
 from akili_cli.core.sandbox.base import Sandbox
 from akili_cli.core.tools.base import ToolArgs
-from akili_cli.core.tools.git.arguments import MAX_ARGUMENTS
+from akili_cli.core.tools.git.options import MAX_ARGUMENTS
 from akili_cli.core.tools.git.running import GitCall, repository_at, run_git
 from akili_cli.core.tools.git.touched import places_of
 from akili_cli.core.tools.git.write_arguments import (

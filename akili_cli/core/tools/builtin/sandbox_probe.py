@@ -17,6 +17,7 @@ from akili_cli.core.sandbox.base import ExecRequest, Sandbox
 from akili_cli.core.tools.base import ToolArgs
 from akili_cli.core.tools.builtin.shell_exec import ShellArgs, ShellExec
 from akili_cli.core.tools.shell.effects import MAX_LENGTH
+from akili_cli.core.tools.timeouts import timeout_of
 from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.effects import Effects
@@ -51,6 +52,7 @@ class SandboxProbe:
     def __init__(self, sandbox: Sandbox, max_execution_seconds: int, home: str) -> None:
         """Keep the sandbox, the longest timeout and the home."""
         self._sandbox = sandbox
+        self._longest = float(max_execution_seconds)
         self._shell = ShellExec(sandbox, (), max_execution_seconds, home)
 
     def effects(self, args: SandboxProbeArgs) -> Effects:
@@ -66,7 +68,7 @@ class SandboxProbe:
 
     async def run(self, args: SandboxProbeArgs, permit: Permit) -> ToolOutput:
         """Run it; a failed command is a failed result."""
-        result = await self._sandbox.run(ExecRequest(args.argv, self._shell.timeout_s(self._line(args))), permit)
+        result = await self._sandbox.run(ExecRequest(args.argv, timeout_of(args.timeout, self._longest)), permit)
         return ToolOutput(
             text=result.stdout.decode(errors="replace"),
             ok=result.exit_code == 0 and not result.timed_out,

@@ -12,9 +12,9 @@ from pydantic import Field
 from akili_cli.core.sandbox.base import ExecRequest, ExecResult, Sandbox
 from akili_cli.core.tools.base import ToolArgs
 from akili_cli.core.tools.shell.effects import MAX_LENGTH, shell_effects
+from akili_cli.core.tools.timeouts import timeout_of
 from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.decisions import Permit
-from akili_cli.domain.durations import parse_duration
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import InvalidArgumentsError
 from akili_cli.domain.risk import Risk
@@ -54,7 +54,7 @@ class ShellExec:
 
     def effects(self, args: ShellArgs) -> Effects:
         """Read the line; refuse a timeout or directory that can never be right."""
-        self.timeout_s(args)
+        timeout_of(args.timeout, self._longest)
         cwd = self._directory(args)
         if not args.command.strip():
             raise InvalidArgumentsError("the command is empty", hint="give a command to run")
@@ -70,7 +70,9 @@ class ShellExec:
 
     async def run(self, args: ShellArgs, permit: Permit) -> ToolOutput:
         """Run ``sh -c command``; a non-zero exit or a timeout is a failed result, not an error."""
-        request = ExecRequest(("sh", "-c", args.command), self.timeout_s(args), cwd=self._directory(args))
+        request = ExecRequest(
+            ("sh", "-c", args.command), timeout_of(args.timeout, self._longest), cwd=self._directory(args)
+        )
         result = await self._sandbox.run(request, permit)
         metadata: dict[str, object] = {
             "exit_code": result.exit_code,
@@ -86,21 +88,6 @@ class ShellExec:
             untrusted="output of shell_exec",
             timed_out=result.timed_out,
         )
-
-    def timeout_s(self, args: ShellArgs) -> float:
-        """Give the seconds a call may take; raises ``InvalidArgumentsError`` for what is none or too long."""
-        if args.timeout is None:
-            return self._longest
-        try:
-            seconds = parse_duration(args.timeout)
-        except ValueError as error:
-            raise InvalidArgumentsError(f"timeout: {error}") from error
-        if seconds > self._longest:
-            raise InvalidArgumentsError(
-                f"timeout: {args.timeout} is longer than the {self._longest:g} s that are allowed",
-                hint="sandbox.max_execution_seconds sets the longest",
-            )
-        return seconds
 
     def _directory(self, args: ShellArgs) -> str | None:
         if args.working_dir is None:

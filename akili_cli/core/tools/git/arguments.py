@@ -1,20 +1,13 @@
-"""Which arguments ``git_read`` passes on: a list of what is allowed, because git keeps growing options.
-
-Option tables: ``--name`` is a flag, ``--name=`` takes a value (attached or next), ``--name[=]`` takes one only
-when attached. Everything else is unknown, and that includes git's abbreviations of option names. Values are
-handed on attached, so that git cannot read one as an option.
-"""
+"""Which arguments ``git_read`` passes on: a list of what is allowed, because git keeps growing options."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 
-from akili_cli.adapters.files.paths import is_within
+from akili_cli.core.tools.git.options import check_texts, read_table, take_option
 from akili_cli.domain.errors import InvalidArgumentsError
-
-MAX_ARGUMENTS = 100
-MAX_ARGUMENT_BYTES = 4096
+from akili_cli.domain.paths import is_within
 
 _COLOUR = "--color[=] --no-color"
 _DIFF = f"""
@@ -79,6 +72,7 @@ _BRANCH_ATOM = re.compile(
     r"|tree|author(name|email|date)?|committer(name|email|date)?|creator(date)?|worktreepath|version"
     r"|color|align|end|if|then|else)(:[-\w=.,: %/+]*)?"
 )
+_OF_HEAD = dict.fromkeys(("--contains", "--no-contains", "--merged", "--no-merged"), "HEAD")
 _AT_REVISION = re.compile(r"@($|[{~^:.])")
 
 
@@ -95,10 +89,7 @@ def check_arguments(subcommand: str, args: list[str], *, top: str, cwd: str) -> 
 
     Raises ``InvalidArgumentsError`` that names the first argument that is not allowed.
     """
-    if len(args) > MAX_ARGUMENTS:
-        raise InvalidArgumentsError(f"more than {MAX_ARGUMENTS} git arguments")
-    for arg in args:
-        check_text(arg)
+    check_texts(args)
     out: list[str] = []
     waiting = list(args)
     while waiting:
@@ -115,48 +106,17 @@ def check_arguments(subcommand: str, args: list[str], *, top: str, cwd: str) -> 
     return tuple(out)
 
 
-def read_table(text: str) -> dict[str, str]:
-    """Read an option table: name to how it takes its value."""
-    pairs = (re.fullmatch(r"(-[^=\[]+)(=|\[=\])?", word) for word in text.split())
-    return {pair[1]: pair[2] or "" for pair in pairs if pair}
-
-
 _OPTIONS = {name: read_table(text) for name, text in _TABLES.items()}
 
 
 def _option(subcommand: str, arg: str, waiting: list[str]) -> str:
-    options = _OPTIONS[subcommand]
     if subcommand in ("log", "show") and re.fullmatch(r"-\d{1,9}", arg):
         return arg
-    name, equals, value = arg.partition("=")
-    if not arg.startswith("--"):
-        name, equals, value = arg[:2], arg[2:], arg[2:]
-        if arg in options:
-            name, equals, value = arg, "", ""
-    takes = options.get(name)
-    if takes is None or (equals and not takes):
-        raise _refused(subcommand, arg)
-    if not equals and takes == "=":
-        value = _next_value(subcommand, arg, waiting)
-        equals = "="
-    elif not equals and name in ("--contains", "--no-contains", "--merged", "--no-merged"):
-        value = waiting.pop(0) if waiting and not waiting[0].startswith("-") else "HEAD"
-        equals = "="
-    if not equals:
-        return name
-    _check_value(subcommand, name, value)
-    return f"{name}={value}" if name.startswith("--") else f"{name}{value}"
 
+    def check(name: str, value: str) -> None:
+        _check_value(subcommand, name, value)
 
-def _next_value(subcommand: str, arg: str, waiting: list[str]) -> str:
-    if not waiting:
-        raise InvalidArgumentsError(f"git {subcommand} {arg} needs a value")
-    if waiting[0].startswith("-"):
-        raise InvalidArgumentsError(
-            f"git {subcommand} {arg}: the value {waiting[0]!r} looks like an option",
-            hint="attach the value, as in --grep=-x",
-        )
-    return waiting.pop(0)
+    return take_option(_OPTIONS[subcommand], arg, waiting, command=f"git {subcommand}", check=check, implied=_OF_HEAD)
 
 
 def _check_value(subcommand: str, name: str, value: str) -> None:
@@ -209,20 +169,3 @@ def check_path(arg: str, top: str, cwd: str) -> None:
     for text in (arg, path):
         if text and not is_within(posixpath.normpath(posixpath.join(cwd, text)), top):
             raise InvalidArgumentsError(f"{arg!r} lies outside the repository {top!r}")
-
-
-def check_text(arg: str) -> None:
-    """Refuse what no program can be given, and what is too long."""
-    try:
-        size = len(arg.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidArgumentsError("a git argument is not valid Unicode") from error
-    if "\0" in arg or size > MAX_ARGUMENT_BYTES:
-        raise InvalidArgumentsError("a git argument holds a NUL character or is too long")
-
-
-def _refused(subcommand: str, arg: str) -> InvalidArgumentsError:
-    return InvalidArgumentsError(
-        f"git {subcommand} {arg!r} is not an option that git_read passes on",
-        hint="only listed options work, written in full",
-    )

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from akili_cli.adapters.files.paths import is_within, list_beneath, open_beneath, resolve
+from akili_cli.adapters.files.paths import list_beneath, open_beneath, resolve
 from akili_cli.core.tools.git.config import is_kept, parse
 from akili_cli.domain.errors import InvalidArgumentsError, NotFoundError, ToolFailedError
+from akili_cli.domain.paths import is_within
 
 _MAX_META_BYTES = 1_048_576
 _MAX_INCLUDES = 20

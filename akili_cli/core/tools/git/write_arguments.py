@@ -1,4 +1,4 @@
-"""Which verbs and arguments ``git_write`` passes on; option tables read as in ``arguments``.
+"""Which verbs and arguments ``git_write`` passes on; option tables are read as in ``options``.
 
 Left out on purpose: what opens an editor or a prompt, signs, runs another program, or reads a file by name.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import posixpath
 import re
 
-from akili_cli.core.tools.git.arguments import MAX_ARGUMENTS, check_path, check_text, read_table
+from akili_cli.core.tools.git.arguments import check_path
+from akili_cli.core.tools.git.options import check_texts, read_table, take_option
 from akili_cli.domain.errors import InvalidArgumentsError
 
 _STRATEGY = "-X= --strategy-option= -s= --strategy="
@@ -122,10 +123,11 @@ def check_write_arguments(subcommand: str, args: list[str], *, top: str, cwd: st
 
     Raises ``InvalidArgumentsError`` that names the first argument that is not allowed.
     """
-    if len(args) > MAX_ARGUMENTS:
-        raise InvalidArgumentsError(f"more than {MAX_ARGUMENTS} git arguments")
-    for arg in args:
-        check_text(arg)
+    check_texts(args)
+
+    def check(name: str, value: str) -> None:
+        _check_value(subcommand, name, value)
+
     waiting = list(args)
     out: list[str] = []
     if subcommand == "stash":
@@ -138,7 +140,7 @@ def check_write_arguments(subcommand: str, args: list[str], *, top: str, cwd: st
             out += ["--", *waiting]
             break
         if arg.startswith("-"):
-            out.append(_option(subcommand, arg, waiting))
+            out.append(take_option(_OPTIONS[subcommand], arg, waiting, command=f"git {subcommand}", check=check))
         else:
             _check_positional(subcommand, arg, top, cwd)
             out.append(arg)
@@ -167,39 +169,6 @@ def name_of(arg: str) -> str:
     if arg.startswith("--"):
         return arg.partition("=")[0]
     return arg if arg in ("-rf", "-SW", "-am") else arg[:2]
-
-
-def _option(subcommand: str, arg: str, waiting: list[str]) -> str:
-    options = _OPTIONS[subcommand]
-    if arg.startswith("--"):
-        name, equals, value = arg.partition("=")
-    elif arg in options:
-        name, equals, value = arg, "", ""
-    else:
-        name, equals, value = arg[:2], arg[2:], arg[2:]
-    takes = options.get(name)
-    if takes is None or (equals and not takes):
-        raise InvalidArgumentsError(
-            f"git {subcommand} {arg!r} is not an option that git_write passes on",
-            hint="only listed options work, written in full",
-        )
-    if not equals and takes == "=":
-        value, equals = _next_value(subcommand, arg, waiting), "="
-    if not equals:
-        return name
-    _check_value(subcommand, name, value)
-    return f"{name}={value}" if name.startswith("--") else f"{name}{value}"
-
-
-def _next_value(subcommand: str, arg: str, waiting: list[str]) -> str:
-    if not waiting:
-        raise InvalidArgumentsError(f"git {subcommand} {arg} needs a value")
-    if waiting[0].startswith("-"):
-        raise InvalidArgumentsError(
-            f"git {subcommand} {arg}: the value {waiting[0]!r} looks like an option",
-            hint="attach the value, as in --message=-x",
-        )
-    return waiting.pop(0)
 
 
 def _check_value(subcommand: str, name: str, value: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from akili_cli.core.sandbox import landlock, seccomp
-from akili_cli.core.sandbox.grants import Grants, Network, base_rules, grants_for, within
+from akili_cli.core.sandbox.grants import Grants, Network, base_rules, grants_for
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import SandboxError
 
@@ -154,14 +154,6 @@ def test_looking_at_the_machines_network_and_reaching_hosts_exclude_each_other()
 def test_a_host_without_a_port_is_refused(host: str) -> None:
     with pytest.raises(SandboxError, match="no port"):
         granted(Effects(hosts=(host,)))
-
-
-def test_within_looks_at_whole_names() -> None:
-    assert within("/a", "/a")
-    assert within("/a/b", "/a")
-    assert within("/a", "/")
-    assert not within("/ab", "/a")
-    assert not within("/", "/a")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from akili_cli.core.tools.git.arguments import MAX_ARGUMENTS, check_arguments, check_subcommand
+from akili_cli.core.tools.git.arguments import check_arguments, check_subcommand
+from akili_cli.core.tools.git.options import MAX_ARGUMENTS
 from akili_cli.domain.errors import InvalidArgumentsError
 
 
