@@ -19,6 +19,7 @@ from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.storage.organizations import DEFAULT_ORGANIZATION, open_organization
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.bootstrap.knowledge import RunbookKnowledge
+from akili_cli.bootstrap.notifications import Notifications, open_notifications
 from akili_cli.bootstrap.policy import build_rules, role_finder, tool_roots
 from akili_cli.bootstrap.secrets import open_secrets
 from akili_cli.bootstrap.tools import build_tools
@@ -83,6 +84,7 @@ class App:
     sandbox: Sandbox
     history: History | None
     runbooks: RunbookService
+    notifications: Notifications
     protected: tuple[str, ...]
     notices: list[str] = field(default_factory=list)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -250,12 +252,23 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
         audit = await open_audit_log(state.db, state.workspace.audit_dir, key, state.clock, state.redactor, state.org)
         stack.push_async_callback(audit.close)
         approvals = open_approvals(state, protected=protected, asker=asker)
+        notifications = open_notifications(
+            state.loaded,
+            db=state.db,
+            org=state.org,
+            secrets=state.secrets,
+            redactor=state.redactor,
+            clock=state.clock,
+            audit=audit,
+        )
         pipeline = Pipeline(
             tools=build_tools(
                 settings,
                 tool_roots(state.loaded, cwd=state.start.cwd, home=state.home),
                 sandbox,
                 open_journal(state),
+                outbox=notifications.service,
+                carrier=notifications.courier,
                 home=str(state.home),
                 cwd=str(state.start.cwd),
             ),
@@ -276,6 +289,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
             sandbox=sandbox,
             history=history,
             runbooks=open_runbooks(state),
+            notifications=notifications,
             protected=protected,
             _opened=stack,
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from akili_cli.adapters.net.urls import parse_url
 from akili_cli.bootstrap.rulings import Asked, Judge
 from akili_cli.bootstrap.shell_probes import shell_lines
 from akili_cli.core.policy.engine import decide, spoken
@@ -251,6 +252,15 @@ def _code_calls(match: Match, places: Places) -> Iterator[dict[str, object]]:
     yield {"language": "python3", "code": "print()"}
 
 
+def _message_calls(_match: Match, _places: Places) -> Iterator[dict[str, object]]:
+    yield {"channels": [PROBE], "message": "probe"}
+
+
+def _delivery_calls(match: Match, _places: Places) -> Iterator[dict[str, object]]:
+    for url in urls(match):
+        yield {"delivery_id": PROBE, "channel": PROBE, "host": parse_url(url).authority}
+
+
 def _git_reads(match: Match, places: Places) -> Iterator[dict[str, object]]:
     return _git_calls(match, places, "reads", ("status", ()))
 
@@ -320,4 +330,6 @@ _MAKERS: Mapping[str, Callable[[Match, Places], Iterator[dict[str, object]]]] = 
     "git_write": _git_writes,
     "git_restore": _git_restores,
     "code_exec": _code_calls,
+    "send_notification": _message_calls,
+    "notification_deliver": _delivery_calls,
 }

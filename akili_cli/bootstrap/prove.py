@@ -14,7 +14,7 @@ from akili_cli.domain.calls import Source, Status, StepResult
 from akili_cli.domain.decisions import Verdict
 
 AT_ONCE = 8
-RESERVED = frozenset({"file_restore", "git_restore", "sandbox_probe"})
+RESERVED = frozenset({"file_restore", "git_restore", "sandbox_probe", "notification_deliver"})
 Send = Callable[[Ground, Asked], Awaitable[StepResult | None]]
 
 

@@ -11,11 +11,13 @@ from akili_cli.core.policy.compile import ToolRoots
 from akili_cli.core.policy.model import EFFECT_KINDS
 from akili_cli.core.policy.reach import ToolReach
 from akili_cli.core.sandbox.base import ExecRequest, ExecResult, Layer
+from akili_cli.core.schedule.base import Notice
 from akili_cli.core.tools.base import Tool
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.decisions import Permit
-from akili_cli.domain.errors import SandboxError
+from akili_cli.domain.errors import SandboxError, ToolFailedError
 from akili_cli.domain.images import BeforeImages, NoBeforeImages, NoRepositoryImages, RepositoryImages, RepositoryPlaces
+from akili_cli.features.notifications.model import Delivery
 
 KINDS = {
     "shell_exec": frozenset({"reads", "writes", "deletes", "commands", "hosts"}),
@@ -28,6 +30,8 @@ KINDS = {
     "git_restore": frozenset({"reads", "writes"}),
     "code_exec": frozenset({"reads", "writes", "deletes", "commands"}),
     "web_fetch": frozenset({"hosts"}),
+    "send_notification": frozenset({"channels"}),
+    "notification_deliver": frozenset({"channels", "hosts"}),
 }
 """What each tool may declare; a tool that is not listed could declare anything."""
 
@@ -49,6 +53,18 @@ class NoSandbox:
         """End nothing."""
 
 
+class NoMessages:
+    """Stores and sends nothing, ever."""
+
+    async def submit(self, _notice: Notice) -> list[Delivery]:
+        """Raise ``ToolFailedError``."""
+        raise ToolFailedError("this is a rehearsal; nothing is stored")
+
+    async def deliver(self, _delivery_id: str, _channel: str, _host: str, _permit: Permit) -> Delivery:
+        """Raise ``ToolFailedError``."""
+        raise ToolFailedError("this is a rehearsal; nothing is sent")
+
+
 class _AssumedRepositories(NoRepositoryImages):
     def reversible(self, _places: RepositoryPlaces) -> bool:
         return True
@@ -67,7 +83,16 @@ def rehearsal_tools(
     settings: Settings, roots: ToolRoots, *, home: str, cwd: str, images: BeforeImages | None = None
 ) -> ToolBox:
     """Give the tools for their effects alone; without ``images`` any change of a file can be undone."""
-    return build_tools(settings, roots, NoSandbox(), images or _AssumedImages(), home=home, cwd=cwd)
+    return build_tools(
+        settings,
+        roots,
+        NoSandbox(),
+        images or _AssumedImages(),
+        outbox=NoMessages(),
+        carrier=NoMessages(),
+        home=home,
+        cwd=cwd,
+    )
 
 
 def tools_in(tools: ToolBox) -> tuple[Tool[Any], ...]:

@@ -37,6 +37,8 @@ def configured_references(settings: Settings) -> tuple[str, ...]:
     configured = [getattr(providers, name) for name in KNOWN] + list(providers.__pydantic_extra__.values())
     keys = [one.api_key for one in configured if one is not None and one.api_key is not None]
     dsn = settings.storage.postgres.dsn
+    token = settings.notification.whatsapp.access_token
+    keys += [] if token is None else [token]
     return tuple(keys + ([dsn] if dsn and not dsn.startswith(("postgres://", "postgresql://")) else []))
 
 
@@ -44,4 +46,5 @@ def own_references(settings: Settings) -> frozenset[str]:
     """Give the references that belong to akili itself and so never to a tool, whatever is allowed."""
     known = [f"env://{one.key_variable}" for one in KNOWN.values() if one.key_variable is not None]
     own = ["env://AKILI_DB_DSN", "env://AKILI_API_KEY", "env://AKILI_API_KEYS", "env://AKILI_WS_AGENT_TOKEN"]
+    own += [f"env://{name}" for name in ("TELEGRAM_BOT_TOKEN", "SLACK_BOT_TOKEN", "WHATSAPP_ACCESS_TOKEN")]
     return frozenset([*configured_references(settings), *known, *own])

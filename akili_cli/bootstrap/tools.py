@@ -20,14 +20,24 @@ from akili_cli.core.tools.builtin.web_fetch import WebFetch
 from akili_cli.core.tools.settings import FileToolSettings
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.images import BeforeImages
+from akili_cli.features.notifications.tools import Carrier, NotificationDeliver, Outbox, SendNotification
 
 TOOL_NAMES = tuple(tool.name for tool in (ShellExec, FileRead, FileWrite, GitRead, GitWrite, CodeExec, WebFetch))
 
 
 def build_tools(
-    settings: Settings, roots: ToolRoots, sandbox: Sandbox, images: BeforeImages, *, home: str, cwd: str
+    settings: Settings,
+    roots: ToolRoots,
+    sandbox: Sandbox,
+    images: BeforeImages,
+    *,
+    outbox: Outbox,
+    carrier: Carrier,
+    home: str,
+    cwd: str,
 ) -> ToolBox:
-    """Give every tool, wired; allowed paths come resolved. Models are not offered those that undo."""
+    """Give every tool, wired; allowed paths come resolved. Models are not offered those that undo or deliver."""
+    notifies = settings.notification.enabled
     files = FileToolSettings(allowed_paths=roots.files, max_file_size_bytes=settings.tools.file.max_file_size_bytes)
     return ToolBox(
         (
@@ -38,8 +48,13 @@ def build_tools(
             GitWrite(sandbox, images.repositories, home=home, cwd=cwd, runs_as=_commands_uid(settings)),
             CodeExec(sandbox, settings.tools.code.allowed_languages, settings.sandbox.max_execution_seconds, home),
             WebFetch(settings.tools.web),
+            *((SendNotification(outbox),) if notifies else ()),
         ),
-        unoffered=(FileRestore(files, images, home=home, cwd=cwd), GitRestore(images.repositories)),
+        unoffered=(
+            FileRestore(files, images, home=home, cwd=cwd),
+            GitRestore(images.repositories),
+            *((NotificationDeliver(carrier),) if notifies else ()),
+        ),
     )
 
 

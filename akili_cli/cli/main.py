@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("akili_cli.cli.audit", "Read the record of every action, and prove it is whole."),
     "undo": ("akili_cli.cli.undo", "Put a file or a repository back as it was before akili changed it."),
     "budget": ("akili_cli.cli.budget", "Show what was spent today and what is left."),
+    "channels": ("akili_cli.cli.channels", "Say where messages go, try it, and see what was sent."),
     "secrets": ("akili_cli.cli.secrets", "Keep, list, forget and check secrets."),
     "config": ("akili_cli.cli.config", "Show and check the configuration."),
     "db": ("akili_cli.cli.db", "Look into the workspace's database."),

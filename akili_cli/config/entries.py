@@ -52,6 +52,7 @@ TOOLS = frozenset(
         "create_cronjob",
         "create_alert",
         "send_notification",
+        "notification_deliver",
         "infra_lookup",
         "infra_manage",
         "infra_exec",
@@ -60,7 +61,7 @@ TOOLS = frozenset(
 SEED_PROVIDERS = frozenset({"anthropic", "openai", "gemini", "ollama", "builtin"})
 PROVIDER_KINDS = ("litellm", "openai_compatible", "builtin")
 PLACEHOLDERS = frozenset({"change-me", "changeme", "change_me", "dev-key", "example", "placeholder", "secret"})
-PLANNED_EFFECTS = frozenset({"nodes", "secrets", "servers", "channels"})
+PLANNED_EFFECTS = frozenset({"nodes", "secrets", "servers"})
 READ_SOURCES = frozenset({"cli", "repl"})
 MAX_PORT = 65_535
 _NUMBERS = (

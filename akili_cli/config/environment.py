@@ -12,6 +12,7 @@ from akili_cli.domain.nearest import nearest
 
 _REFERENCE = re.compile(r"\$\{([^}]*)\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SIGNAL = {"SIGNAL_API_URL": "api_url", "SIGNAL_SENDER_NUMBER": "sender_number"}
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -20,10 +21,13 @@ def environment_settings(env: Mapping[str, str]) -> dict[KeyPath, object]:
     for name, instead in REFUSED_VARIABLES.items():
         if env.get(name, "").lower() not in _OFF:
             raise ConfigError(f"{name} is set, but this version does not read it", hint=instead)
+    out: dict[KeyPath, object] = {
+        ("notification", "signal", key): env[name] for name, key in _SIGNAL.items() if env.get(name)
+    }
     dsn = env.get("AKILI_DB_DSN")
-    if not dsn:
-        return {}
-    return {("storage", "driver"): "postgres", ("storage", "postgres", "dsn"): dsn}
+    if dsn:
+        out |= {("storage", "driver"): "postgres", ("storage", "postgres", "dsn"): dsn}
+    return out
 
 
 def unknown_variables(env: Mapping[str, str]) -> tuple[str, ...]:

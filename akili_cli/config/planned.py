@@ -22,7 +22,6 @@ PLANNED_KEYS = frozenset(
         "orchestrator",
         "scheduler",
         "alerting",
-        "notification",
         "heartbeat_tasks",
         "infrastructure",
         "soul",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 RiskName = Literal["low", "medium", "high", "critical"]
 SourceName = Literal["cli", "repl"]
-EffectName = Literal["reads", "writes", "deletes", "commands", "hosts"]
+EffectName = Literal["reads", "writes", "deletes", "commands", "hosts", "channels"]
 DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 BuiltinRule = Literal["diagnostics", "destructive-commands"]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$")]

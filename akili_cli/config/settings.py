@@ -16,6 +16,7 @@ from akili_cli.core.budget.settings import BudgetSettings
 from akili_cli.core.sandbox.settings import SandboxSettings
 from akili_cli.core.tools.settings import ToolSettings
 from akili_cli.core.undo.settings import UndoSettings
+from akili_cli.features.notifications.settings import NotificationSettings
 
 
 class SecuritySettings(BaseModel):
@@ -52,7 +53,7 @@ DEFAULT_SECURITY: dict[str, object] = {
     "roles": {
         "viewer": {"permissions": ["read_files", "web_search", "git_read"], "max_risk_level": "low"},
         "operator": {
-            "permissions": ["read_files", "web_search", "shell_exec", "write_files", "git_read"],
+            "permissions": ["read_files", "web_search", "shell_exec", "write_files", "git_read", "send_notification"],
             "max_risk_level": "medium",
             "require_approval": ["write_files"],
         },
@@ -65,6 +66,7 @@ DEFAULT_SECURITY: dict[str, object] = {
                 "git_read",
                 "git_write",
                 "code_exec",
+                "send_notification",
             ],
             "max_risk_level": "critical",
             "require_approval": ["write_files", "git_write", "code_exec"],
@@ -102,4 +104,5 @@ class Settings(BaseModel):
     agent: AgentSettings = AgentSettings.model_validate({})
     runbooks: RunbooksSettings = RunbooksSettings.model_validate({})
     undo: UndoSettings = UndoSettings.model_validate({})
+    notification: NotificationSettings = NotificationSettings.model_validate({})
     logging: LoggingSettings = LoggingSettings.model_validate({})

@@ -37,7 +37,7 @@ async def checked_addresses(target: Target, *, private_hosts: tuple[str, ...], r
         try:
             found = await resolver(target.host, target.port)
         except (OSError, UnicodeError) as error:
-            raise ToolFailedError(f"{target.host} cannot be resolved") from error
+            raise ToolFailedError(f"{target.host} cannot be resolved", retryable=True) from error
     addresses = tuple(dict.fromkeys(found))[:MAX_ADDRESSES]
     if not addresses:
         raise ToolFailedError(f"{target.host} has no address")

@@ -30,6 +30,7 @@ from akili_cli.domain.messages import (
     ToolUseBlock,
     Usage,
 )
+from akili_cli.features.notifications.worker import put
 
 _PROBE, _PRIMER = "probe", "primer"
 _APPROVER = Principal("akili-probe-approver", Source.CLI)
@@ -152,6 +153,11 @@ async def _apply(ground: Ground, asked: Asked) -> StepResult | None:
     return None if plan is None else (await ground.app.pipeline.apply_plan(plan.id, _APPROVER))[0][1]
 
 
+async def _channel_test(ground: Ground, asked: Asked) -> StepResult | None:
+    me = Principal(asked.user, Source.CLI, asked.agent)
+    return await put(ground.app.pipeline, dict(asked.arguments), me, run_id=new_uuid())
+
+
 async def _sandbox(ground: Ground, asked: Asked) -> StepResult | None:
     me = Principal(asked.user, Source.CLI, asked.agent)
     return await attempt(ground.app.pipeline, asked.arguments, me)
@@ -185,5 +191,12 @@ ENTRANCES = (
     Entrance(name="plan apply", source=Source.CLI, carries=_KEPT, resumes=True, send=_apply),
     Entrance(name="undo", source=Source.CLI, carries=frozenset(), only="file_restore", send=_undo),
     Entrance(name="undo of git", source=Source.CLI, carries=frozenset(), only="git_restore", send=_undo),
+    Entrance(
+        name="channels test",
+        source=Source.CLI,
+        carries=frozenset(),
+        only="notification_deliver",
+        send=_channel_test,
+    ),
     Entrance(name="sandbox run", source=Source.CLI, carries=frozenset(), only="sandbox_probe", send=_sandbox),
 )

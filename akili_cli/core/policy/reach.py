@@ -26,7 +26,7 @@ class ToolReach:
     @property
     def highest_alone(self) -> Risk:
         """The highest level a call may count as with no outside text in context: one that cannot be undone."""
-        grave = self.opaque or bool(self.kinds & {"writes", "deletes", "nodes", "channels"})
+        grave = self.opaque or bool(self.kinds & {"writes", "deletes", "nodes"})
         return max(self.risk, Risk.HIGH) if grave else self.risk
 
     @property
