@@ -77,12 +77,22 @@ def search(words: str, limit: int = typer.Option(10, "--limit", min=1, max=1000)
     _show(run(_search(words, limit)), as_json)
 
 
-@app.command(help="Bring the database up to this version, as opening it always does, and say what was done.")
-def migrate() -> None:
-    """Apply what is missing and say what was applied."""
-    applied, known = run(_migrate())
-    did = f"applied {', '.join(applied)}" if applied else "nothing to do"
-    render.out(f"{did}; the database is at step {known} of {known}")
+@app.command(help="Bring the database up to this version, or copy everything into another one; see --to.")
+def migrate(
+    to: str | None = typer.Option(
+        None, "--to", help="postgresql://USER@HOST/DATABASE, sqlite:///PATH, or a reference to one: env://NAME."
+    ),
+    dry_run: bool = typer.Option(False, "--dry-run", help="With --to: compare, and change nothing."),
+    as_json: bool = JSON,
+) -> None:
+    """Apply what is missing here, or copy into another database and prove that it arrived."""
+    from akili_cli.cli.db_migrate import migrate_here, migrate_to
+
+    if to is not None:
+        raise typer.Exit(run(migrate_to(to, dry_run=dry_run, as_json=as_json)))
+    if dry_run:
+        raise UsageError("--dry-run goes with --to")
+    run(migrate_here(as_json=as_json))
 
 
 async def _query(sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
@@ -137,14 +147,6 @@ async def _search(words: str, limit: int) -> list[dict[str, Any]]:
         await open_runbooks(state).sync()
         rows = await state.db.search("runbook_texts", words, limit, org=state.org)
     return [{name: row[name] for name in ("name", "category", "path", "score")} for row in rows]
-
-
-async def _migrate() -> tuple[tuple[str, ...], int]:
-    from akili_cli.adapters.storage.schema import STEPS
-    from akili_cli.cli.opening import opened_state
-
-    async with opened_state() as state:
-        return state.db.migrated, len(STEPS)
 
 
 def _show(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -339,3 +339,8 @@ def _migrate(connection: PgConnection, schema: str | None, steps: Sequence[Step]
 
 def _applied(connection: PgConnection) -> list[str]:
     return [str(row[0]) for row in connection.execute("SELECT name FROM akili_migrations")]
+
+
+def shown_dsn(text: str) -> str:
+    """Say where a DSN leads, without user and password; raises like ``open_postgres`` when it is malformed."""
+    return _parsed(text).shown()

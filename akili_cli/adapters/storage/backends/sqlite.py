@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
@@ -386,3 +386,15 @@ def _applied(connection: sqlite3.Connection) -> list[str]:
         return []
     rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [MIGRATION_SET])
     return [row[0] for row in rows]
+
+
+async def missing_in_sqlite(path: Path, *, steps: Sequence[Step] = STEPS) -> tuple[str, ...]:
+    """Give the names of the steps that opening would apply, changing nothing; raises like ``open_sqlite``."""
+
+    def look() -> tuple[str, ...]:
+        if not path.exists():
+            return tuple(step.name for step in steps)
+        with _translated(), closing(_connect(path, "ro", busy_timeout_s=15.0)) as connection:
+            return tuple(step.name for step in pending(steps, _applied(connection)))
+
+    return await asyncio.to_thread(look)
