@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
@@ -27,6 +27,7 @@ from akili_cli.domain.errors import AkiliError, AuditError
 __all__ = ["AuditLog", "load_or_create_key", "open_audit_log"]
 
 RESTATED_STREAMS = 8
+Guard = Callable[[Connection], None]
 
 
 class AuditLog:
@@ -59,7 +60,7 @@ class AuditLog:
         self._head: Row = {}
         self._file: linefile.LineFile | None = None
         self._failed: AuditError | None = AuditError("the audit log is not open")
-        self._waiting: list[tuple[list[Draft], asyncio.Future[list[AuditEntry]]]] = []
+        self._waiting: list[_Waiting] = []
         self._flusher: asyncio.Task[None] | None = None
         self.interrupted = 0
 
@@ -68,21 +69,28 @@ class AuditLog:
         """The id of the stream this log writes."""
         return str(self._head["stream"])
 
-    async def append(self, record: AuditRecord) -> AuditEntry:
-        """Make one record durable; raises ``AuditError``."""
-        return (await self.append_all((record,)))[0]
+    async def append(self, record: AuditRecord, *, guard: Guard | None = None) -> AuditEntry:
+        """Make one record durable; raises ``AuditError``.
+
+        ``guard`` looks, in the transaction that would write the record, whether it still may be: what it raises (an
+        ``AkiliError``) is raised here, and nothing is written. It must not change anything.
+        """
+        return (await self._append((record,), guard))[0]
 
     async def append_all(self, records: Sequence[AuditRecord]) -> list[AuditEntry]:
         """Make several records durable at once, in this order; raises ``AuditError``."""
+        return await self._append(records, None)
+
+    async def _append(self, records: Sequence[AuditRecord], guard: Guard | None) -> list[AuditEntry]:
         drafts = [await self._drafter.draft(record) for record in records]
         self._refuse_when_failed()
         if not drafts:
             return []
-        future: asyncio.Future[list[AuditEntry]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((drafts, future))
+        waiting = _Waiting(drafts, guard, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush())
-        return await future
+        return await waiting.future
 
     async def close(self) -> None:
         """Write what is waiting, end the intents without an outcome and the stream; later appends fail."""
@@ -129,7 +137,7 @@ class AuditLog:
                 self._fail(AuditError("the audit writer was stopped"), self._waiting)
                 self._waiting = []
 
-    async def _write_group(self, group: _Group) -> None:
+    async def _write_group(self, group: list[_Waiting]) -> None:
         if self._failed is not None:
             self._fail(self._failed, group)
             return
@@ -137,10 +145,7 @@ class AuditLog:
         try:
             if self._file is not None:
                 self._file.require_name()
-            before = self._head
-            rows = [self._link(draft) for drafts, _ in group for draft in drafts]
-            after = self._head = self._sealed(self._head)
-            await self._db.write(lambda connection: store.append(connection, rows, before, after), durable=True)
+            rows, self._head = await self._db.write(lambda connection: self._write(connection, group), durable=True)
             self._write_lines(rows)
             done = True
         except (AkiliError, OSError) as error:
@@ -149,39 +154,46 @@ class AuditLog:
             if not done and self._failed is None:
                 self._fail(AuditError("the audit writer was stopped"), group)
         if done:
-            self._answer(group, rows)
+            for waiting in group:
+                waiting.answer()
 
-    def _answer(self, group: _Group, rows: list[Row]) -> None:
-        at = 0
-        for drafts, future in group:
-            entries = [_entry(row, draft.record) for draft, row in zip(drafts, rows[at:], strict=False)]
-            at += len(drafts)
-            if not future.done():
-                future.set_result(entries)
+    def _write(self, connection: Connection, group: list[_Waiting]) -> tuple[list[Row], Row]:
+        """Number, chain and write what its guard lets pass, in the writer's thread; give the rows and the new head."""
+        rows: list[Row] = []
+        head = self._head
+        for waiting in group:
+            if waiting.passes(connection):
+                for draft in waiting.drafts:
+                    row, head = self._link(draft, head)
+                    rows.append(row)
+                    waiting.entries.append(_entry(row, draft.record))
+        if rows:
+            head = self._sealed(head)
+            store.append(connection, rows, self._head, head)
+        return rows, head
 
-    def _fail(self, error: AuditError, group: _Group) -> None:
+    def _fail(self, error: AuditError, group: list[_Waiting]) -> None:
         self._failed = error
         self._abandon_file()
-        for _, future in group:
-            if not future.done():
-                future.set_exception(AuditError(str(error), hint=error.hint))
+        for waiting in group:
+            if not waiting.future.done():
+                waiting.future.set_exception(AuditError(str(error), hint=error.hint))
 
-    def _link(self, draft: Draft) -> Row:
-        """Give the record the next number and chain it to the one before."""
-        seq = _integer(self._head["count"]) + 1
+    def _link(self, draft: Draft, head: Row) -> tuple[Row, Row]:
+        """Give the record the number after the head's and chain it to the one before; give its row and the new head."""
+        seq = _integer(head["count"]) + 1
         row: Row = {
             **draft.columns,
-            "stream": self._head["stream"],
+            "stream": head["stream"],
             "seq": seq,
-            "id": f"{self._head['stream']}-{seq}",
+            "id": f"{head['stream']}-{seq}",
             "at": float(self._clock.now()),
-            "prev_hash": self._head["head_hash"],
+            "prev_hash": head["head_hash"],
         }
         body = f"{header(row)}{draft.details}}}"
         row["body"] = body
         row["hash"] = self._key.entry_hash(body.encode())
-        self._head = {**self._head, "count": seq, "head_hash": row["hash"]}
-        return row
+        return row, {**head, "count": seq, "head_hash": row["hash"]}
 
     def _sealed(self, head: Row) -> Row:
         return {**head, "mac": self._key.head_mac(head)}
@@ -251,9 +263,11 @@ class AuditLog:
         left = recovery.interrupted(connection, self._key, closed)
         self.interrupted = len(left)
         store.insert_stream(connection, self._head)
-        before = self._head
+        before, rows = self._head, list[Row]()
         started = AuditRecord(kind=Kind.AUDIT, result=Result.STARTED, org=self._org, parameters=parameters)
-        rows = [self._link(draft_of(record)) for record in (started, *left)]
+        for record in (started, *left):
+            row, self._head = self._link(draft_of(record), self._head)
+            rows.append(row)
         self._head = self._sealed(self._head)
         store.append(connection, rows, before, self._head)
         return rows
@@ -279,7 +293,36 @@ class AuditLog:
         return stated, suspect, closed
 
 
-_Group = list[tuple[list[Draft], "asyncio.Future[list[AuditEntry]]"]]
+class _Waiting:
+    """Records to be written together, and who waits for that."""
+
+    __slots__ = ("drafts", "entries", "future", "guard", "refusal")
+
+    def __init__(self, drafts: list[Draft], guard: Guard | None, future: asyncio.Future[list[AuditEntry]]) -> None:
+        self.drafts = drafts
+        self.guard = guard
+        self.future = future
+        self.entries: list[AuditEntry] = []
+        self.refusal: AkiliError | None = None
+
+    def passes(self, connection: Connection) -> bool:
+        """Tell whether the guard lets the records be written; why not is kept for who waits."""
+        self.entries, self.refusal = [], None
+        try:
+            if self.guard is not None:
+                self.guard(connection)
+        except AkiliError as error:
+            self.refusal = error
+        return self.refusal is None
+
+    def answer(self) -> None:
+        """Tell who waits, unless they gave up."""
+        if self.future.done():
+            return
+        if self.refusal is None:
+            self.future.set_result(self.entries)
+        else:
+            self.future.set_exception(self.refusal)
 
 
 async def open_audit_log(

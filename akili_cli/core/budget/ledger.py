@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from akili_cli.adapters.storage.base import Database
+from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.core.budget import runs, store
 from akili_cli.core.budget.model import BudgetStatus, BudgetTree, DaySpend, Limits, Reservation
 from akili_cli.core.budget.settings import BudgetSettings
@@ -135,6 +136,18 @@ class Ledger:
             return replace(hold, held=False)
         await self._db.write(lambda connection: store.reserve(connection, hold, limits))
         return hold
+
+    def unheld(
+        self, user: str, run_id: str, *, parent_id: str | None = None, run_limit_usd: float | None = None
+    ) -> tuple[Reservation, Callable[[Connection], None]]:
+        """Give the reservation of a call that costs nothing, and the comparison that it still needs.
+
+        The comparison belongs in the transaction that makes the call's intent durable; it changes nothing and raises
+        ``BudgetExceededError`` like ``reserve``.
+        """
+        hold = replace(self.plan(user, run_id, 0.0, parent_id=parent_id), held=False)
+        limits = self.limits(user, run_limit_usd)
+        return hold, lambda connection: store.check(connection, hold, limits)
 
     async def settle(self, reservation: Reservation, actual_usd: float, tokens: int = 0) -> None:
         """Record the real cost on the reservation's day and free the rest; a second time changes nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,10 +15,11 @@ from akili_cli.core.approvals.plans import Plan
 from akili_cli.core.approvals.queue import ApprovalQueue, unsealed
 from akili_cli.core.approvals.request import Edited, Held, Planned, Refused, Request
 from akili_cli.core.audit.log import AuditLog
-from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
 from akili_cli.core.budget.ledger import Ledger
 from akili_cli.core.budget.model import Reservation
 from akili_cli.core.execution.cache import ResultCache
+from akili_cli.core.execution.cards import whole_card
 from akili_cli.core.execution.recording import record_of, who, with_output
 from akili_cli.core.execution.understanding import understand
 from akili_cli.core.policy.engine import RuleSet, decide
@@ -146,6 +147,10 @@ class Pipeline:
         """Record a call that could not even be read, and answer it."""
         return await self._invalid(call, run, InvalidArgumentsError(why))
 
+    async def card(self, approval_id: str) -> Mapping[str, object]:
+        """Give the whole card of an approval, JSON-ready; raises ``NotFoundError``."""
+        return await whole_card(await self.approvals.get(approval_id), self.approvals.place.layers, self.ledger)
+
     async def resume(self, approval_id: str, by: Principal) -> tuple[Approval, StepResult]:
         """Approve a held call and run exactly it, once, as its requester; policy is asked again first.
 
@@ -158,6 +163,7 @@ class Pipeline:
                 f"{held.id[:8]} is step {held.plan_index} of {held.plan_id}; nothing was done",
                 hint=f"akili approvals approve {held.plan_id} --only {held.plan_index}",
             )
+        self.approvals.check_here(held)
         return await self._resume(approval_id, by)
 
     def _frozen(self, approval: Approval) -> tuple[ToolCall, Run]:
@@ -169,6 +175,10 @@ class Pipeline:
         if approval.status is not ApprovalStatus.APPROVED:
             await self._record_ruling(replace(approval, resolved_by=by.user), Result.VOTED)
             return approval, await self._short_of_quorum(approval)
+        return await self._use(approval)
+
+    async def _use(self, approval: Approval, own_changes: tuple[str, ...] = ()) -> tuple[Approval, StepResult]:
+        """Use up an approved call and run it; ``own_changes`` is what earlier steps of its plan may have changed."""
         await self._record_ruling(approval, Result.APPROVED)
         approval = await self.approvals.consume(approval.id)
         call, run = self._frozen(approval)
@@ -177,7 +187,7 @@ class Pipeline:
         except InvalidArgumentsError as error:
             return approval, await self._invalid(call, run, error)
         request = prepared.request(call, run)
-        settled = await self.approvals.claimed_permit(approval, request)
+        settled = await self.approvals.claimed_permit(approval, request, own_changes)
         if isinstance(settled, Refused):
             result = await self._refused(request, settled)
         else:
@@ -215,20 +225,47 @@ class Pipeline:
     ) -> list[tuple[Approval, StepResult]]:
         """Approve a plan and run exactly its steps, in order, each through policy again; a step that fails is the last.
 
-        Raises what ``PlanBook.claim`` raises; then nothing ran.
+        When any step would be refused by now, those refusals are the answer and nothing ran; while more people must
+        say yes, every step still waits. Raises what ``PlanBook.claim`` raises; then nothing ran.
         """
+        steps = await self.approvals.plans.chosen(plan_id, only)
+        refused = [(step, result) for step in steps if (result := await self._refusal_now(step)) is not None]
+        if refused:
+            return refused
+        approved = await self.approvals.plans.claim(plan_id, by, only)
+        if not approved:
+            for step in steps:
+                await self._record_ruling(replace(step, resolved_by=by.user), Result.VOTED)
+            return [(step, await self._short_of_quorum(step)) for step in steps]
         done: list[tuple[Approval, StepResult]] = []
-        for step in await self.approvals.plans.claim(plan_id, by.user, only):
-            done.append(await self._resume(step.id, by))
+        changed: tuple[str, ...] = ()
+        for step in approved:
+            done.append(await self._use(step, changed))
             if done[-1][1].status is not Status.OK:
                 break
+            changed += _changed_paths(step)
         return done
+
+    async def _refusal_now(self, step: Approval) -> StepResult | None:
+        """Say how a step of a pending plan would be refused if it ran now; None when it would not be."""
+        if step.status is not ApprovalStatus.PENDING:
+            return None
+        self.approvals.check_here(step)
+        call, run = self._frozen(step)
+        try:
+            prepared = self.prepare(call, run)
+        except InvalidArgumentsError as error:
+            return await self._invalid(call, run, error)
+        request = Request(call, run, prepared.effects, prepared.decision, prepared.digest)
+        refused = self.approvals.difference(step, request)
+        return None if refused is None else await self._refused(request, refused)
 
     async def refuse_plan(self, plan_id: str, by: Principal) -> Plan:
         """Deny a plan and every step of it, for the record."""
-        plan = await self.approvals.plans.deny(plan_id, by.user)
+        plan = await self.approvals.plans.deny(plan_id, by)
         for step in plan.steps:
-            await self.refuse(step.id, by, "the plan was denied")
+            if step.status is ApprovalStatus.DENIED:
+                await self._record_ruling(step, Result.DENIED)
         return plan
 
     async def revoke_grant(self, grant_id: str, by: Principal) -> Grant:
@@ -285,13 +322,12 @@ class Pipeline:
         else:
             self.cache.clear()
         try:
-            hold = await self._reserve(request)
+            hold, intent = await self._intend(request, permit)
         except BudgetExceededError as error:
             record = record_of(request, Result.BUDGET_EXCEEDED, permit=permit, error=str(error))
             entry = await self.audit.append(record)
             return self._refusal(request, Status.BUDGET_EXCEEDED, f"Refused: {error}", entry.id)
-        intent = replace(record_of(request, Result.INTENT, permit=permit), kind=Kind.CALL_INTENT)
-        permit = replace(permit, audit_id=(await self.audit.append(intent)).id)
+        permit = replace(permit, audit_id=intent.id)
         started = self.clock.monotonic()
         output = await self._execute(request, prepared, permit, started)
         output = replace(output, cost_usd=max(output.cost_usd, hold.amount_usd))
@@ -304,12 +340,17 @@ class Pipeline:
             self.cache.put(key, clean)
         return replace(self._result(request, clean, entry.id), duration_s=duration_s)
 
-    async def _reserve(self, request: Request) -> Reservation:
+    async def _intend(self, request: Request, permit: Permit) -> tuple[Reservation, AuditEntry]:
+        """Reserve what the call costs, then make its intent durable; both at once when it costs nothing."""
         run = request.run
-        price = self.ledger.tool_price(request.call.name)
-        return await self.ledger.reserve(
-            run.principal.user, run.id, price, parent_id=run.parent_id, run_limit_usd=run.max_cost_usd
-        )
+        user, price = run.principal.user, self.ledger.tool_price(request.call.name)
+        intent = replace(record_of(request, Result.INTENT, permit=permit), kind=Kind.CALL_INTENT)
+        family: Any = {"parent_id": run.parent_id, "run_limit_usd": run.max_cost_usd}
+        if price == 0:
+            hold, covers = self.ledger.unheld(user, run.id, **family)
+            return hold, await self.audit.append(intent, guard=covers)
+        hold = await self.ledger.reserve(user, run.id, price, **family)
+        return hold, await self.audit.append(intent)
 
     async def _execute(self, request: Request, prepared: Prepared, permit: Permit, started: float) -> ToolOutput:
         try:
@@ -423,8 +464,16 @@ def frozen_call(approval: Approval) -> tuple[ToolCall, Run]:
     return ToolCall(approval.call_id, approval.tool, approval.arguments), run
 
 
+def _changed_paths(step: Approval) -> tuple[str, ...]:
+    """Give where a step may have changed anything, as its card said."""
+    if step.effects.get("opaque"):
+        return ("/",)
+    kinds = (step.effects.get(kind) for kind in ("writes", "deletes"))
+    return tuple(str(path) for paths in kinds if isinstance(paths, list) for path in paths)
+
+
 def _how_approved(permit: Permit) -> Result | None:
-    if permit.approved_by == APPROVER:
+    if permit.approved_by == APPROVER and permit.approval_id is None:
         return Result.AUTO_APPROVED
     if permit.approved_by is not None:
         return Result.APPROVED

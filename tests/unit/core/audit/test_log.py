@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from akili_cli.adapters.storage.backends.sqlite import SqliteDatabase
+from akili_cli.adapters.storage.base import Connection
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.audit.log import open_audit_log
-from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
 from akili_cli.core.audit.verify import verify
-from akili_cli.domain.errors import AuditError
+from akili_cli.domain.errors import AuditError, BudgetExceededError
 from tests.fakes.clock import FakeClock
 
 KEY = b"k" * 32
@@ -51,6 +52,48 @@ async def test_a_caller_that_gives_up_leaves_the_record_and_the_log_whole(db: Sq
     assert (await log.append(RECORD)).seq == 3
     await log.close()
     assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
+
+
+async def test_what_its_guard_refuses_is_not_written_and_the_rest_of_the_group_is(
+    db: SqliteDatabase, tmp_path: Path
+) -> None:
+    log = await open_audit_log(db, tmp_path / "audit", KEY, FakeClock(), Redactor())
+    seen: list[object] = []
+
+    def full(connection: Connection) -> None:
+        seen.append(connection.execute("SELECT count(*) AS n FROM audit_events")[0]["n"])
+        raise BudgetExceededError("nothing left")
+
+    def room(connection: Connection) -> None:
+        seen.append(connection.execute("SELECT count(*) AS n FROM audit_events")[0]["n"])
+
+    done = await asyncio.gather(
+        log.append(RECORD, guard=room),
+        log.append(RECORD, guard=full),
+        log.append(RECORD),
+        log.append(RECORD, guard=full),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in done] == [AuditEntry, BudgetExceededError, AuditEntry, BudgetExceededError]
+    assert seen == [1, 1, 1]
+    with pytest.raises(BudgetExceededError):
+        await log.append(RECORD, guard=full)
+    assert (await log.append(RECORD)).seq == 4
+    await log.close()
+    assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
+    assert await db.read(lambda connection: connection.execute("SELECT max(seq) AS n FROM audit_events")) == [{"n": 4}]
+
+
+async def test_a_guard_that_breaks_the_transaction_fails_the_log(db: SqliteDatabase, tmp_path: Path) -> None:
+    log = await open_audit_log(db, tmp_path / "audit", KEY, FakeClock(), Redactor())
+
+    def broken(connection: Connection) -> None:
+        connection.execute("SELECT nonsense FROM nowhere")
+
+    done = await asyncio.gather(log.append(RECORD, guard=broken), log.append(RECORD), return_exceptions=True)
+    assert [type(one) for one in done] == [AuditError, AuditError]
+    with pytest.raises(AuditError):
+        await log.append(RECORD)
 
 
 async def test_a_head_that_was_changed_is_named_in_the_next_anchor(db: SqliteDatabase, tmp_path: Path) -> None:

@@ -65,3 +65,16 @@ async def test_history_takes_any_number_of_days(db: SqliteDatabase, days: int) -
     ledger = Ledger(db, "acme", BudgetSettings(), FakeClock())
     await ledger.reserve("ann", "run", 1.0)
     assert [day.day for day in await ledger.history("ann", days)] == ["2026-02-17"]
+
+
+async def test_a_call_that_costs_nothing_is_compared_with_the_limits_where_its_intent_is_written(
+    db: SqliteDatabase,
+) -> None:
+    ledger = Ledger(db, "default", BudgetSettings(default_limit_usd=1.0), FakeClock())
+    hold, covers = ledger.unheld("ann", "run-1")
+    assert (hold.amount_usd, hold.held) == (0.0, False)
+    await db.write(covers)
+    await ledger.settle(await ledger.reserve("ann", "run-1", 0.5), 1.5)
+    with pytest.raises(BudgetExceededError, match=r"limit \$1\.0000, spent \$1\.5000"):
+        await db.write(covers)
+    assert (await ledger.status("ann")).reserved_usd == 0.0
