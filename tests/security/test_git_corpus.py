@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from akili_cli.core.tools.builtin.git_read import GitRead, GitReadArgs
 from akili_cli.domain.errors import InvalidArgumentsError
+from tests.fakes.git_corpora import lines_of
 from tests.fakes.permits import permit_for
+from tests.fakes.repositories import make_repository
 from tests.fakes.sandbox import PlainSandbox
 
-CASES = [
-    line.rsplit("\t", 1)
-    for line in (Path(__file__).parent / "corpora" / "git.txt").read_text("utf-8").splitlines()
-    if line and not line.startswith("#")
-]
-ALLOWED = [line for line, verdict in CASES if verdict == "allowed"]
-REFUSED = [line for line, verdict in CASES if verdict == "refused"]
+ALLOWED = lines_of("git.txt", "allowed")
+REFUSED = lines_of("git.txt", "refused")
 UNDERSTOOD = (0, 128)  # 128: a revision that this repository lacks; 129 would be an unknown option
 
 
@@ -31,22 +26,7 @@ def asked(line: str, repo: Path) -> GitReadArgs:
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("corpus") / "repo"
-    (where / "sub").mkdir(parents=True)
-    env = {"PATH": os.environ["PATH"], "HOME": str(where), "GIT_CONFIG_NOSYSTEM": "1"}
-
-    def git(*args: str) -> None:
-        person = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
-        subprocess.run(["git", *person, *args], cwd=where, env=env, check=True, capture_output=True)
-
-    git("init", "-q", "-b", "main")
-    for text in ("first", "second"):
-        (where / "a.txt").write_text(f"{text}\n")
-        (where / "sub" / "b.txt").write_text(f"{text}\n")
-        git("add", ".")
-        git("commit", "-qm", text)
-    git("branch", "feature")
-    return where
+    return make_repository(tmp_path_factory.mktemp("corpus") / "repo")
 
 
 def state(repo: Path) -> dict[str, bytes]:

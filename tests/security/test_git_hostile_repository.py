@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,14 +17,8 @@ from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.errors import InvalidArgumentsError
 from tests.fakes.permits import permit_for
+from tests.fakes.repositories import git
 from tests.fakes.sandbox import PlainSandbox
-
-
-def git(where: Path, *args: str) -> str:
-    env = {"PATH": os.environ["PATH"], "HOME": str(where), "GIT_CONFIG_NOSYSTEM": "1"}
-    person = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "protocol.file.allow=always")
-    done = subprocess.run(["git", *person, *args], cwd=where, env=env, check=True, capture_output=True)
-    return done.stdout.decode()
 
 
 def make_repo(where: Path) -> Path:

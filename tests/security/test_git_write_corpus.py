@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,13 @@ import pytest
 from akili_cli.core.tools.builtin.git_write import GitWrite, GitWriteArgs
 from akili_cli.domain.errors import InvalidArgumentsError
 from akili_cli.domain.images import NoRepositoryImages
+from tests.fakes.git_corpora import lines_of
 from tests.fakes.permits import permit_for
+from tests.fakes.repositories import make_repository
 from tests.fakes.sandbox import PlainSandbox
 
-CASES = [
-    line.rsplit("\t", 1)
-    for line in (Path(__file__).parent / "corpora" / "git_write.txt").read_text("utf-8").splitlines()
-    if line and not line.startswith("#")
-]
-ALLOWED = [line for line, verdict in CASES if verdict == "allowed"]
-REFUSED = [line for line, verdict in CASES if verdict == "refused"]
+ALLOWED = lines_of("git_write.txt", "allowed")
+REFUSED = lines_of("git_write.txt", "refused")
 UNKNOWN_OPTION = 129
 
 
@@ -32,22 +27,7 @@ def asked(line: str, repo: Path) -> GitWriteArgs:
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
-    where = tmp_path / "repo"
-    (where / "sub").mkdir(parents=True)
-    env = {"PATH": os.environ["PATH"], "HOME": str(where), "GIT_CONFIG_NOSYSTEM": "1"}
-
-    def git(*args: str) -> None:
-        person = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
-        subprocess.run(["git", *person, *args], cwd=where, env=env, check=True, capture_output=True)
-
-    git("init", "-q", "-b", "main")
-    for text in ("first", "second"):
-        (where / "a.txt").write_text(f"{text}\n")
-        (where / "sub" / "b.txt").write_text(f"{text}\n")
-        git("add", ".")
-        git("commit", "-qm", text)
-    git("branch", "feature")
-    return where
+    return make_repository(tmp_path / "repo")
 
 
 @pytest.mark.parametrize("line", ALLOWED)

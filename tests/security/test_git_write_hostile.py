@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,14 +12,8 @@ from akili_cli.domain.calls import ToolOutput
 from akili_cli.domain.errors import InvalidArgumentsError, RefusedError
 from akili_cli.domain.images import NoRepositoryImages
 from tests.fakes.permits import permit_for
+from tests.fakes.repositories import git
 from tests.fakes.sandbox import PlainSandbox
-
-
-def git(where: Path, *args: str, check: bool = True) -> str:
-    env = {"PATH": os.environ["PATH"], "HOME": str(where), "GIT_CONFIG_NOSYSTEM": "1"}
-    person = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "protocol.file.allow=always")
-    done = subprocess.run(["git", *person, *args], cwd=where, env=env, check=check, capture_output=True)
-    return done.stdout.decode()
 
 
 @pytest.fixture

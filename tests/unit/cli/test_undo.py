@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from akili_cli.cli import options
 from akili_cli.cli.boundary import run_command_line
 from akili_cli.cli.opening import opened_app, principal
 from akili_cli.domain.calls import Run, ToolCall
+from tests.fakes.repositories import git, make_repository
 
 CONFIG = {
     "tools": {"file": {"allowed_paths": ["."]}},
@@ -135,3 +139,71 @@ def test_switched_off_nothing_is_kept_and_the_risk_says_so(
     use("file_write", path="f", content="x")
     assert akili(capsys)[0] == 1
     assert (work / "f").exists()
+
+
+@pytest.fixture
+def repo(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A repository that confined commands may write to, where every uid may enter."""
+    writer = {"permissions": ["git_write", "shell_exec", "write_files"], "max_risk_level": "critical"}
+    security = {"default_role": "writer", "roles": {"writer": writer}}
+    with tempfile.TemporaryDirectory(prefix="akili-test-") as name:
+        Path(name).chmod(0o755)
+        tools = {"file": {"allowed_paths": [name]}, "git": {"allowed_paths": [name]}}
+        configure(tmp_path / "home" / ".akili", {"tools": tools, "security": security})
+        where = make_repository(Path(name) / "repo")
+        if os.geteuid() == 0:
+            for path in (where, *where.rglob("*")):
+                os.chown(path, 65534, 65534)
+        monkeypatch.chdir(work)
+        yield where
+
+
+def test_what_git_did_is_undone_in_the_real_sandbox_and_an_undo_of_it_too(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repo / "a.txt").write_text("mine\n")
+    (repo / "a.txt").chmod(0o666)
+    before, commit = git(repo, "status", "--porcelain"), git(repo, "rev-parse", "HEAD")
+    use("git_write", subcommand="commit", repo_path=str(repo), args=["-am", "x"])
+    after = git(repo, "rev-parse", "HEAD")
+    assert after != commit
+    code, out, err = akili(capsys, "--json")
+    assert (code, json.loads(out)["tool"]) == (0, "git_restore"), err
+    assert (git(repo, "status", "--porcelain"), git(repo, "rev-parse", "HEAD")) == (before, commit)
+    entries = json.loads(akili(capsys, "--list", "--json")[1])
+    undo = next(entry for entry in entries if entry["undo_of"])
+    assert akili(capsys, undo["id"])[0] == 0
+    assert git(repo, "rev-parse", "HEAD") == after
+    git(repo, "commit", "-q", "--allow-empty", "-m", "mine")
+    code, out, err = akili(capsys)
+    assert (code, out, "was changed since" in err) == (1, "", True)
+
+
+def test_policy_rules_on_an_undo_of_git_as_on_git(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use("git_write", subcommand="branch", repo_path=str(repo), args=["topic"])
+    for role in ({"permissions": ["write_files"]}, {"permissions": ["git_write"], "require_approval": ["git_write"]}):
+        security = {"default_role": "r", "roles": {"r": {**role, "max_risk_level": "critical"}}}
+        tools = {"git": {"allowed_paths": [str(repo)]}}
+        configure(tmp_path / "home" / ".akili", {"tools": tools, "security": security})
+        assert akili(capsys)[0] == 2
+    configure(
+        tmp_path / "home" / ".akili",
+        {"security": {"default_role": "admin"}, "tools": {"git": {"allowed_paths": ["/srv"]}}},
+    )
+    code, _, err = akili(capsys)
+    assert (code, "allowed_paths" in err) == (2, True)
+    assert "topic" in git(repo, "branch")
+
+
+def test_the_list_names_commands_whose_changes_are_not_kept(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    use("shell_exec", command=f"echo x > {repo}/by-shell")
+    use("shell_exec", command="df -P")
+    use("shell_exec", command="df -P 2>/dev/null")
+    use("code_exec", language="python3", code="print(1)")
+    (row,) = json.loads(akili(capsys, "--list", "--json")[1])
+    assert (row["tool"], row["state"], row["path"]) == ("shell_exec", "not kept", f"{repo}/by-shell")
+    assert "shell_exec keeps nothing" in row["obstacle"]
+    code, _, err = akili(capsys, row["id"])
+    assert (code, "left nothing to undo" in err) == (1, True)

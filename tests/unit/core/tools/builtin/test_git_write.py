@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +16,8 @@ from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import InvalidArgumentsError, RefusedError
 from akili_cli.domain.images import NoRepositoryImages
 from tests.fakes.permits import permit_for
+from tests.fakes.repositories import git
 from tests.fakes.sandbox import PlainSandbox
-
-
-def git(where: Path, *args: str) -> str:
-    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
-    person = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "safe.directory=*")
-    return subprocess.run(["git", *person, *args], cwd=where, env=env, check=True, capture_output=True).stdout.decode()
 
 
 @pytest.fixture
