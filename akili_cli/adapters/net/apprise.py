@@ -10,8 +10,8 @@ import asyncio
 import logging
 from urllib.parse import urlsplit
 
-from akili_cli.adapters.net.outgoing import Apprise
-from akili_cli.adapters.net.resolve import Resolver, checked_addresses, system_resolver
+from akili_cli.adapters.net.outgoing import SYSTEM_WIRE, Apprise, Wire
+from akili_cli.adapters.net.resolve import checked_addresses
 from akili_cli.adapters.net.urls import parse_url
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.errors import ConfigError, InvalidArgumentsError, PolicyDeniedError, ToolFailedError
@@ -58,7 +58,7 @@ async def send_apprise(
     permit: Permit,
     private_hosts: tuple[str, ...],
     timeout_s: float,
-    resolver: Resolver = system_resolver,
+    wire: Wire = SYSTEM_WIRE,
 ) -> None:
     """Send it; raises ``ConfigError`` without the extra, ``PolicyDeniedError`` for a host or address that is not
     allowed, ``ToolFailedError`` (retryable: apprise does not say why) when it was not taken.
@@ -66,7 +66,7 @@ async def send_apprise(
     authority = apprise_host(request.url)
     if authority not in permit.effects.hosts:
         raise PolicyDeniedError(f"the permit does not name {authority}")
-    await checked_addresses(parse_url(f"https://{authority}/"), private_hosts=private_hosts, resolver=resolver)
+    await checked_addresses(parse_url(f"https://{authority}/"), private_hosts=private_hosts, resolver=wire.resolver)
     try:
         import apprise
     except ModuleNotFoundError as error:

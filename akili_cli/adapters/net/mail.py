@@ -12,15 +12,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import TypeVar
 
-from akili_cli.adapters.net.outgoing import Mail
+from akili_cli.adapters.net.outgoing import SYSTEM_WIRE, Mail, MailTls, Wire
 from akili_cli.adapters.net.pinned import MAX_TRIED, tls_context
 from akili_cli.adapters.net.post import failure
-from akili_cli.adapters.net.resolve import Resolver, checked_addresses, system_resolver
+from akili_cli.adapters.net.resolve import checked_addresses
 from akili_cli.adapters.net.urls import parse_url
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.errors import PolicyDeniedError, ToolFailedError
 
-IMPLICIT_TLS_PORT = 465
 _TRANSIENT = range(400, 500)
 _QUOTED_CHARS = 512
 _tls = cache(tls_context)
@@ -33,8 +32,7 @@ async def send_mail(
     permit: Permit,
     private_hosts: tuple[str, ...],
     timeout_s: float,
-    resolver: Resolver = system_resolver,
-    tls: ssl.SSLContext | None = None,
+    wire: Wire = SYSTEM_WIRE,
 ) -> dict[str, str]:
     """Hand in a message; give the recipients that were refused while others were taken, with the server's reason.
 
@@ -45,13 +43,13 @@ async def send_mail(
     target = parse_url(f"https://{mail.authority}/")
     if mail.authority not in permit.effects.hosts:
         raise PolicyDeniedError(f"the permit does not name {mail.authority}")
-    if mail.password is not None and not mail.tls:
+    if mail.password is not None and mail.tls is MailTls.NEVER:
         raise ToolFailedError(f"a password is not sent to {mail.authority} without TLS")
-    session = _Session(mail, timeout_s, (tls or _tls()) if mail.tls else None)
+    session = _Session(mail, timeout_s, None if mail.tls is MailTls.NEVER else wire.tls or _tls())
     worker: asyncio.Task[dict[str, str]] | None = None
     try:
         async with asyncio.timeout(timeout_s):
-            addresses = await checked_addresses(target, private_hosts=private_hosts, resolver=resolver)
+            addresses = await checked_addresses(target, private_hosts=private_hosts, resolver=wire.resolver)
             worker = asyncio.ensure_future(asyncio.to_thread(session.run, addresses))
             return await asyncio.shield(worker)
     except TimeoutError:
@@ -88,7 +86,7 @@ class _Session:
         mail = self._mail
         with _PinnedSmtp(mail.host, mail.port, self._timeout_s, lambda: self._connected(addresses)) as smtp:
             smtp.ehlo_or_helo_if_needed()
-            if self._tls is not None and mail.port != IMPLICIT_TLS_PORT:
+            if self._tls is not None and mail.tls is MailTls.STARTTLS:
                 smtp.starttls(context=self._tls)
                 self._keep(smtp.sock)
                 smtp.ehlo()
@@ -106,7 +104,7 @@ class _Session:
                 last = error
                 continue
             self._keep(plain)
-            if self._tls is None or self._mail.port != IMPLICIT_TLS_PORT:
+            if self._tls is None or self._mail.tls is not MailTls.AT_ONCE:
                 return plain
             try:
                 wrapped = self._tls.wrap_socket(plain, server_hostname=self._mail.host)

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from akili_cli.adapters.net.resolve import Resolver, system_resolver
 from akili_cli.adapters.net.urls import parse_url
+
+if TYPE_CHECKING:
+    import ssl
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What replaces the system's way to other hosts: how names are resolved, whose certificates are trusted."""
+
+    resolver: Resolver = system_resolver
+    tls: ssl.SSLContext | None = None
+
+
+SYSTEM_WIRE = Wire()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +43,24 @@ class Posted:
     body: bytes
 
 
+class MailTls(enum.Enum):
+    """When a mail connection becomes encrypted."""
+
+    AT_ONCE = "at once"
+    STARTTLS = "starttls"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """A message and where to hand it in. ``data`` is the whole message, headers first, ASCII with CRLF.
 
-    With ``tls`` port 465 means TLS from the first byte, any other port STARTTLS. Addresses are bare and ASCII.
+    ``tls`` is when encryption begins. Addresses are bare and ASCII.
     """
 
     host: str
     port: int
-    tls: bool
+    tls: MailTls
     username: str | None
     password: str | None = field(repr=False)
     sender: str

@@ -11,9 +11,9 @@ import httpcore
 
 from akili_cli.adapters.net.body import read_body
 from akili_cli.adapters.net.fetch import MAX_HEADERS, FetchLimits, check_port
-from akili_cli.adapters.net.outgoing import Post, Posted
+from akili_cli.adapters.net.outgoing import SYSTEM_WIRE, Post, Posted, Wire
 from akili_cli.adapters.net.pinned import MAX_TRIED, PinnedBackend, tls_context
-from akili_cli.adapters.net.resolve import Resolver, checked_addresses, system_resolver
+from akili_cli.adapters.net.resolve import checked_addresses
 from akili_cli.adapters.net.urls import Target, parse_url
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.errors import InvalidArgumentsError, PolicyDeniedError, ToolFailedError
@@ -29,14 +29,13 @@ async def post(
     private_hosts: tuple[str, ...],
     allowed_ports: tuple[int, ...],
     timeout_s: float,
-    resolver: Resolver = system_resolver,
-    tls: ssl.SSLContext | None = None,
+    wire: Wire = SYSTEM_WIRE,
 ) -> Posted:
     """Send a POST request; any status is an answer.
 
     1. Host and port must be in the permit. 2. The host is resolved once and every address is checked. 3. The
     connection goes to a checked address. No proxy, cookie or variable takes part. The whole may take
-    ``timeout_s``. ``tls`` replaces the system's certificate authorities.
+    ``timeout_s``. ``wire`` replaces how names are resolved and who is trusted.
 
     Raises ``InvalidArgumentsError`` for what cannot be sent, ``PolicyDeniedError`` for a host, port or address that
     is not allowed, ``ToolFailedError`` when the other side fails, ``retryable`` unless its certificate is to blame.
@@ -50,8 +49,8 @@ async def post(
     check_port(target, limits)
     try:
         async with asyncio.timeout(limits.timeout_s):
-            addresses = await checked_addresses(target, private_hosts=limits.allowed_private_hosts, resolver=resolver)
-            return await _send(request, target, addresses, limits, tls)
+            addresses = await checked_addresses(target, private_hosts=private_hosts, resolver=wire.resolver)
+            return await _send(request, target, addresses, limits, wire.tls)
     except TimeoutError:
         raise ToolFailedError(f"{target.authority} did not answer in {limits.timeout_s:g} s", retryable=True) from None
 

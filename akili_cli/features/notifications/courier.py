@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from akili_cli.adapters.net.outgoing import Apprise, Mail, Post
-from akili_cli.adapters.net.resolve import Resolver, system_resolver
+from akili_cli.adapters.net.outgoing import SYSTEM_WIRE, Apprise, Mail, Post, Wire
 from akili_cli.adapters.secrets.chain import SecretChain
 from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.adapters.telemetry.redact import Redactor
@@ -44,14 +42,6 @@ LEASE_S = 120.0
 MAX_REASON_CHARS = 600
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """What replaces the system's way to other hosts: how names are resolved, whom to trust."""
-
-    resolver: Resolver = system_resolver
-    tls: ssl.SSLContext | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Courier:
     """Delivers for one organisation; the only part of this room that uses the network, and only with a permit."""
@@ -62,7 +52,7 @@ class Courier:
     secrets: SecretChain
     redactor: Redactor
     clock: Clock
-    wire: Wire = Wire()
+    wire: Wire = SYSTEM_WIRE
 
     async def endpoint(self, name: str) -> str:
         """Give the ``host:port`` a channel's messages go to, or nothing when it cannot be sent to."""
@@ -177,8 +167,7 @@ class Courier:
             private_hosts=self.around.private_hosts,
             allowed_ports=self.around.allowed_ports,
             timeout_s=kind.timeout_s,
-            resolver=self.wire.resolver,
-            tls=self.wire.tls,
+            wire=self.wire,
         )
         return kind.outcome(answer, self.clock.now())
 
@@ -190,8 +179,7 @@ class Courier:
             permit=permit,
             private_hosts=self.around.private_hosts,
             timeout_s=kind.timeout_s,
-            resolver=self.wire.resolver,
-            tls=self.wire.tls,
+            wire=self.wire,
         )
         return Delivered("; ".join(f"{who} was refused: {why}" for who, why in refused.items()))
 
@@ -203,7 +191,7 @@ class Courier:
             permit=permit,
             private_hosts=self.around.private_hosts,
             timeout_s=kind.timeout_s,
-            resolver=self.wire.resolver,
+            wire=self.wire,
         )
         return Delivered()
 

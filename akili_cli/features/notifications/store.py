@@ -23,7 +23,7 @@ def add_channel(connection: Connection, channel: Channel) -> None:
     values["config"] = json.dumps(dict(channel.config), sort_keys=True)
     names = ", ".join(f":{name}" for name in _CHANNEL)
     connection.execute(
-        f"INSERT INTO notification_channels ({_CHANNEL_COLUMNS}, free_at) VALUES ({names}, 0.0)",  # noqa: S608 - ours
+        f"INSERT INTO notification_channels ({_CHANNEL_COLUMNS}, free_at) VALUES ({names}, 0.0)",  # noqa: S608 - our own names
         values,
     )
 
@@ -31,7 +31,7 @@ def add_channel(connection: Connection, channel: Channel) -> None:
 def channels(connection: Connection, org: str) -> list[Channel]:
     """Give every channel by name."""
     rows = connection.execute(
-        f"SELECT {_CHANNEL_COLUMNS} FROM notification_channels WHERE org_id = :org ORDER BY name",  # noqa: S608 - ours
+        f"SELECT {_CHANNEL_COLUMNS} FROM notification_channels WHERE org_id = :org ORDER BY name",  # noqa: S608 - our own names
         {"org": org},
     )
     return [_channel(row) for row in rows]
@@ -40,7 +40,7 @@ def channels(connection: Connection, org: str) -> list[Channel]:
 def channel(connection: Connection, org: str, name: str) -> Channel | None:
     """Give one channel, or None."""
     rows = connection.execute(
-        f"SELECT {_CHANNEL_COLUMNS} FROM notification_channels WHERE org_id = :org AND name = :name",  # noqa: S608 - ours
+        f"SELECT {_CHANNEL_COLUMNS} FROM notification_channels WHERE org_id = :org AND name = :name",  # noqa: S608 - our own names
         {"org": org, "name": name},
     )
     return _channel(rows[0]) if rows else None
@@ -67,7 +67,7 @@ def add_delivery(connection: Connection, delivery: Delivery) -> str:
     values["metadata"] = json.dumps(dict(delivery.metadata), sort_keys=True)
     names = ", ".join(f":{name}" for name in _DELIVERY)
     rows = connection.execute(
-        f"INSERT INTO notification_deliveries ({_DELIVERY_COLUMNS}) VALUES ({names}) "  # noqa: S608 - ours
+        f"INSERT INTO notification_deliveries ({_DELIVERY_COLUMNS}) VALUES ({names}) "  # noqa: S608 - our own names
         "ON CONFLICT (org_id, notice_key, channel) DO NOTHING RETURNING id",
         values,
     )
@@ -82,7 +82,7 @@ def add_delivery(connection: Connection, delivery: Delivery) -> str:
 def delivery(connection: Connection, org: str, delivery_id: str) -> Delivery | None:
     """Give one delivery, or None."""
     rows = connection.execute(
-        f"SELECT {_DELIVERY_COLUMNS} FROM notification_deliveries WHERE org_id = :org AND id = :id",  # noqa: S608 - ours
+        f"SELECT {_DELIVERY_COLUMNS} FROM notification_deliveries WHERE org_id = :org AND id = :id",  # noqa: S608 - our own names
         {"org": org, "id": delivery_id},
     )
     return _delivery(rows[0]) if rows else None
@@ -100,7 +100,7 @@ def deliveries(
         names = {f"state{at}": state for at, state in enumerate(states)}
         where, params = f"{where} AND state IN ({', '.join(f':{name}' for name in names)})", {**params, **names}
     rows = connection.execute(
-        f"SELECT {_DELIVERY_COLUMNS} FROM notification_deliveries WHERE {where} "  # noqa: S608 - ours
+        f"SELECT {_DELIVERY_COLUMNS} FROM notification_deliveries WHERE {where} "  # noqa: S608 - our own names
         "ORDER BY created_at DESC, id LIMIT :limit",
         params,
     )
@@ -116,13 +116,13 @@ def claim(connection: Connection, org: str, now: float, lease_until: float, limi
     params: dict[str, object] = {"org": org, "now": now, "lease": lease_until, "limit": limit}
     due = "d.org_id = :org AND d.state = 'queued' AND d.due_at <= :now"
     free = connection.execute(
-        "SELECT c.name AS name FROM notification_channels c WHERE c.org_id = :org AND c.free_at <= :now "  # noqa: S608 - own
+        "SELECT c.name AS name FROM notification_channels c WHERE c.org_id = :org AND c.free_at <= :now "  # noqa: S608 - our own names
         f"AND EXISTS (SELECT 1 FROM notification_deliveries d WHERE {due} AND d.channel = c.name) "
         "ORDER BY c.free_at, c.name LIMIT :limit {skip}",
         params,
     )
     gone = connection.execute(
-        f"SELECT d.id AS id FROM notification_deliveries d WHERE {due} AND NOT EXISTS "  # noqa: S608 - ours
+        f"SELECT d.id AS id FROM notification_deliveries d WHERE {due} AND NOT EXISTS "  # noqa: S608 - our own names
         "(SELECT 1 FROM notification_channels c WHERE c.org_id = :org AND c.name = d.channel) "
         "ORDER BY d.due_at, d.id LIMIT :limit {skip}",
         params,
@@ -131,7 +131,7 @@ def claim(connection: Connection, org: str, now: float, lease_until: float, limi
     for row in free:
         one = {**params, "name": row["name"]}
         oldest = connection.execute(
-            f"SELECT d.id AS id FROM notification_deliveries d WHERE {due} AND d.channel = :name "  # noqa: S608 - ours
+            f"SELECT d.id AS id FROM notification_deliveries d WHERE {due} AND d.channel = :name "  # noqa: S608 - our own names
             "ORDER BY d.due_at, d.created_at, d.id LIMIT 1 {skip}",
             one,
         )
@@ -145,7 +145,7 @@ def claim(connection: Connection, org: str, now: float, lease_until: float, limi
 
 def _claimed(connection: Connection, params: Mapping[str, object]) -> Delivery | None:
     rows = connection.execute(
-        "UPDATE notification_deliveries SET state = 'claimed', lease_until = :lease "  # noqa: S608 - ours
+        "UPDATE notification_deliveries SET state = 'claimed', lease_until = :lease "  # noqa: S608 - our own names
         f"WHERE org_id = :org AND id = :id AND state = 'queued' RETURNING {_DELIVERY_COLUMNS}",
         params,
     )
@@ -164,7 +164,7 @@ def claim_for_test(connection: Connection, org: str, delivery_id: str, lease_unt
 def begin(connection: Connection, org: str, delivery_id: str, lease_until: float) -> Delivery | None:
     """Start a try of a delivery that is claimed or held; None when somebody else did, or it has ended."""
     rows = connection.execute(
-        "UPDATE notification_deliveries SET state = 'sending', tries = tries + 1, lease_until = :lease "  # noqa: S608 - ours
+        "UPDATE notification_deliveries SET state = 'sending', tries = tries + 1, lease_until = :lease "  # noqa: S608 - our own names
         "WHERE org_id = :org AND id = :id AND state IN ('claimed', 'held') "
         f"RETURNING {_DELIVERY_COLUMNS}",
         {"org": org, "id": delivery_id, "lease": lease_until},
@@ -205,7 +205,7 @@ def settle(
     final = state in (State.SENT, State.FAILED, State.INTERRUPTED)
     return bool(
         connection.changed(
-            "UPDATE notification_deliveries SET state = :state, reason = :reason, due_at = :due, "  # noqa: S608 - ours
+            "UPDATE notification_deliveries SET state = :state, reason = :reason, due_at = :due, "  # noqa: S608 - our own names
             "in_flight = NULL, "
             "lease_until = NULL, approval_id = :approval, finished_at = :finished "
             f"WHERE org_id = :org AND id = :id AND state IN {_OPEN}",
@@ -233,7 +233,7 @@ def free_channel(connection: Connection, org: str, name: str, at: float) -> None
 def lost(connection: Connection, org: str, now: float) -> list[Delivery]:
     """Give deliveries that were under way and whose lease has run out: whoever had them is gone."""
     rows = connection.execute(
-        f"SELECT {_DELIVERY_COLUMNS} FROM notification_deliveries WHERE org_id = :org "  # noqa: S608 - ours
+        f"SELECT {_DELIVERY_COLUMNS} FROM notification_deliveries WHERE org_id = :org "  # noqa: S608 - our own names
         f"AND state IN {_OPEN} AND lease_until < :now ORDER BY created_at, id {{skip}}",
         {"org": org, "now": now},
     )

@@ -9,13 +9,14 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import ClassVar
 
-from akili_cli.adapters.net.outgoing import Mail, Posted, mail_authority
+from akili_cli.adapters.net.outgoing import Mail, MailTls, Posted, mail_authority
 from akili_cli.domain.errors import ConfigError
 from akili_cli.features.notifications.channels.base import MAX_PART_TIMEOUT_S, Surroundings
 from akili_cli.features.notifications.model import Account, Failed, Message, Outcome
 from akili_cli.features.notifications.settings import EmailSettings, NotificationSettings, is_address
 
 MAX_RECIPIENTS = 50
+IMPLICIT_TLS_PORT = 465
 
 
 class Email:
@@ -67,7 +68,7 @@ class Email:
         return Mail(
             host=_bare(settings.host),
             port=settings.port,
-            tls=settings.tls,
+            tls=_tls(settings),
             username=settings.username,
             password=account.secret,
             sender=settings.sender,
@@ -94,3 +95,9 @@ def _addresses(text: str) -> tuple[str, ...]:
 
 def _bare(host: str) -> str:
     return host.removeprefix("[").removesuffix("]")
+
+
+def _tls(settings: EmailSettings) -> MailTls:
+    if not settings.tls:
+        return MailTls.NEVER
+    return MailTls.AT_ONCE if settings.port == IMPLICIT_TLS_PORT else MailTls.STARTTLS
