@@ -92,11 +92,19 @@ class Ended:
 
 
 class Schedule(Protocol):
-    """One room's due things. SQL methods run inside the ticker's transactions; every row is the organisation's."""
+    """One room's due things. SQL methods run inside the ticker's transactions; every row is the organisation's.
+
+    ``poll_s`` is how long a job that somebody else added may go unseen, ``max_running`` how many fires one node
+    runs side by side.
+    """
 
     kind: str
+    poll_s: float
     max_running: int
     durable: bool
+
+    def next_at(self, connection: Connection, org: str) -> float | None:
+        """Give the earliest ``next_run_at`` of an enabled job, so that the ticker wakes up in time for it."""
 
     def due(self, connection: Connection, org: str, now: float, limit: int) -> list[Job]:
         """Give enabled jobs with ``next_run_at <= now``, oldest first, locked with ``{skip}``."""

@@ -1,0 +1,233 @@
+"""The one loop for everything that is due: claim, then run, and take over what lost nodes left."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from akili_cli import __version__
+from akili_cli.adapters.engine.backends.inline import DirectSteps
+from akili_cli.adapters.engine.base import Engine
+from akili_cli.adapters.storage.base import Connection, Database
+from akili_cli.core.schedule import store
+from akili_cli.core.schedule.base import Ended, Fire, FireStatus, Job, Overlap, Schedule
+from akili_cli.core.schedule.cron_expr import parse_cron
+from akili_cli.core.schedule.missed import sort_passed
+from akili_cli.core.schedule.player import Player
+from akili_cli.domain.clock import Clock
+from akili_cli.domain.errors import AkiliError, ConflictError, InvalidArgumentsError
+from akili_cli.domain.ids import new_correlation_id
+
+LEASE_S = 30.0
+"""A node not seen for so long is lost."""
+
+PING_S = 5.0
+MIN_PAUSE_S = 0.02
+FORGET_NODES_S = 7 * 86400.0
+BROKEN_PAUSE_S = 3600.0
+
+_LOG = logging.getLogger(__name__)
+
+
+class Ticker:
+    """Ticks for one organisation on one node. ``run`` is its loop; ``tick`` is one round of it."""
+
+    def __init__(
+        self,
+        db: Database,
+        org: str,
+        node: str,
+        player: Player,
+        engine: Engine,
+        clock: Clock,
+        *,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        """Keep the parts; the engine must have been given the player's bodies."""
+        self._db = db
+        self._org = org
+        self._node = node
+        self._player = player
+        self._engine = engine
+        self._clock = clock
+        self._lease_s = lease_s
+        self._tasks: dict[str, set[asyncio.Task[None]]] = {kind: set() for kind in player.schedules}
+        self._changed = asyncio.Event()
+        self._looked_at: dict[str, float] = {}
+
+    async def begin(self) -> None:
+        """Make this node known; nothing is claimed before."""
+        now, pid = self._clock.now(), os.getpid()
+        await self._db.write(
+            lambda conn: store.begin_node(conn, self._node, platform.node(), pid, __version__, now), durable=True
+        )
+
+    async def run(self) -> None:
+        """Tick until cancelled. A lost database is waited for; nothing is claimed meanwhile."""
+        while True:
+            pause = PING_S
+            try:
+                pause = await self.tick()
+            except AkiliError as error:
+                _LOG.warning("the ticker could not tick: %s", error)
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(max(pause, MIN_PAUSE_S)):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    async def tick(self) -> float:
+        """Do one round; give the seconds until the next is needed."""
+        now = self._clock.now()
+        if now - self._looked_at.get("ping", 0.0) >= PING_S or now < self._looked_at.get("ping", 0.0):
+            self._looked_at["ping"] = now
+            await self._db.write(lambda conn: store.ping(conn, self._node, now))
+            await self._take_over(now)
+        pause = PING_S
+        for schedule in self._player.schedules.values():
+            pause = min(pause, await self._serve(schedule, now))
+        return pause
+
+    async def trigger(self, job: Job, kind: str, user: str) -> Fire:
+        """Run a job now as ``user``; raises ``ConflictError`` when it runs already and may not overlap."""
+        fire = self._fire(kind, job, self._clock.now(), user=user, manual=True)
+        now = fire.fire_at
+
+        def work(conn: Connection) -> None:
+            if job.overlap is not Overlap.ALLOW and store.has_open(conn, self._org, kind, job.id):
+                raise ConflictError("it is running already", hint="wait for it to end, or set its overlap to allow")
+            store.add(conn, fire, FireStatus.RUNNING, now)
+
+        await self._db.write(work, durable=True)
+        return fire
+
+    async def play(self, fire: Fire) -> Ended | None:
+        """Play a triggered fire here and now, and wait for its end."""
+        return await self._player.play(fire.id, DirectSteps(fire.id, self._clock))
+
+    async def stop(self, *, drain_s: float) -> None:
+        """End what can be ended in that time, say that the node is gone, and leave the rest to others."""
+        tasks = [task for kind in self._tasks.values() for task in kind]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=drain_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        await self._engine.close(drain_s=drain_s)
+        now = self._clock.now()
+        await self._db.write(lambda conn: store.stop_node(conn, self._node, now))
+
+    async def _serve(self, schedule: Schedule, now: float) -> float:
+        """Claim and start what one room has due; give the seconds until it must be looked at again."""
+        free = schedule.max_running - len(self._tasks[schedule.kind])
+        if free <= 0:
+            return schedule.poll_s
+        fires, next_at = await self._db.write(lambda conn: self._claim(conn, schedule, now, free), durable=True)
+        for fire in fires:
+            self._start(schedule, fire)
+        if len(fires) == free:
+            return 0.0 if schedule.max_running > len(self._tasks[schedule.kind]) else schedule.poll_s
+        return schedule.poll_s if next_at is None else max(0.0, min(schedule.poll_s, next_at - self._clock.now()))
+
+    def _claim(self, conn: Connection, schedule: Schedule, now: float, free: int) -> tuple[list[Fire], float | None]:
+        begun = store.next_waiting(conn, self._org, schedule.kind, self._node, now, free)
+        for job in schedule.due(conn, self._org, now, free - len(begun)):
+            begun.extend(self._claim_job(conn, schedule, job, now))
+        return begun, schedule.next_at(conn, self._org)
+
+    def _claim_job(self, conn: Connection, schedule: Schedule, job: Job, now: float) -> list[Fire]:
+        kind = schedule.kind
+        try:
+            expr = parse_cron(job.cron)
+        except InvalidArgumentsError as error:
+            _LOG.error("a job's schedule cannot be read: %s", error, extra={"kind": kind, "job": job.id})
+            broken = self._fire(kind, job, job.next_run_at)
+            store.add(conn, broken, FireStatus.FAILED, now, error=str(error))
+            schedule.advance(conn, self._org, job.id, now + BROKEN_PAUSE_S)
+            return []
+        passed = sort_passed(expr, job.next_run_at, now, job.on_missed, job.window_s)
+        self._note_missed(conn, kind, job, passed.missed, now)
+        if passed.unlisted:
+            older = self._fire(kind, job, passed.since)
+            told = {"count": passed.unlisted, "until": passed.missed[0]}
+            store.add(conn, older, FireStatus.MISSED, now, error=f"{passed.unlisted} fire times passed", details=told)
+        schedule.advance(conn, self._org, job.id, passed.next_run_at)
+        begun: list[Fire] = []
+        for at in passed.runs:
+            fire = self._fire(kind, job, at)
+            status = self._status(conn, kind, job, behind=bool(begun))
+            why = "the one before was still running" if status is FireStatus.OVERLAPPED else ""
+            if store.add(conn, fire, status, now, error=why) and status is FireStatus.RUNNING:
+                begun.append(fire)
+        return begun
+
+    def _note_missed(self, conn: Connection, kind: str, job: Job, times: Sequence[float], now: float) -> None:
+        for at in times:
+            why = f"skipped: it was due {now - at:.0f} s ago and {job.on_missed} applies"
+            store.add(conn, self._fire(kind, job, at), FireStatus.MISSED, now, error=why)
+
+    def _status(self, conn: Connection, kind: str, job: Job, *, behind: bool) -> FireStatus:
+        """Tell whether a fire starts; those of a catch-up run one after the other whatever the policy is."""
+        if job.overlap is Overlap.ALLOW and not behind:
+            return FireStatus.RUNNING
+        if behind:
+            return FireStatus.WAITING
+        if not store.has_open(conn, self._org, kind, job.id):
+            return FireStatus.RUNNING
+        return FireStatus.WAITING if job.overlap is Overlap.QUEUE else FireStatus.OVERLAPPED
+
+    def _fire(self, kind: str, job: Job, at: float, *, user: str = "", manual: bool = False) -> Fire:
+        moment = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        name = f"manual-{new_correlation_id()}" if manual else moment
+        return Fire(
+            id=f"{kind}:{job.id}:{name}",
+            org=self._org,
+            kind=kind,
+            job_id=job.id,
+            fire_at=at,
+            user=user or job.user,
+            payload=job.payload,
+            node=self._node,
+            manual=manual,
+        )
+
+    def _start(self, schedule: Schedule, fire: Fire) -> None:
+        run = self._play_durably(fire) if schedule.durable else self._play_here(fire)
+        task = asyncio.create_task(run, name=fire.id)
+        tasks = self._tasks[schedule.kind]
+        tasks.add(task)
+
+        def ended(done: asyncio.Task[None]) -> None:
+            tasks.discard(done)
+            self._changed.set()
+            if not done.cancelled() and done.exception() is not None:
+                _LOG.error("a fire could not be played: %s", done.exception(), extra={"fire": fire.id})
+
+        task.add_done_callback(ended)
+
+    async def _play_durably(self, fire: Fire) -> None:
+        if not await self._engine.start(fire.id, fire.kind, {}):
+            await self._engine.resume([fire.id])
+        await self._engine.wait(fire.id)
+
+    async def _play_here(self, fire: Fire) -> None:
+        await self._player.play(fire.id, DirectSteps(fire.id, self._clock))
+
+    async def _take_over(self, now: float) -> None:
+        """Make the open fires of lost nodes this node's and go on with them."""
+        dead_before = now - self._lease_s
+
+        def work(conn: Connection) -> list[Fire]:
+            store.forget_nodes(conn, now - FORGET_NODES_S)
+            lost = [fire for fire in store.lost(conn, self._org, self._node, dead_before) if fire.kind in self._tasks]
+            return [fire for fire in lost if store.take(conn, fire, self._node)]
+
+        for fire in await self._db.write(work, durable=True):
+            _LOG.warning("taking over from a lost node", extra={"fire": fire.id, "node": fire.node})
+            self._start(self._player.schedules[fire.kind], fire)
