@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,14 +30,14 @@ from akili_cli.core.agent.history import History
 from akili_cli.core.agent.loop import AgentLoop
 from akili_cli.core.approvals.model import Asker
 from akili_cli.core.approvals.queue import ApprovalQueue
-from akili_cli.core.approvals.request import Place
+from akili_cli.core.approvals.request import Place, no_layers
 from akili_cli.core.audit.chain import load_or_create_key
 from akili_cli.core.audit.log import open_audit_log
 from akili_cli.core.budget.ledger import Ledger
 from akili_cli.core.execution.cache import ResultCache
 from akili_cli.core.execution.pipeline import Pipeline
 from akili_cli.core.sandbox.backends.process import ProcessSandbox
-from akili_cli.core.sandbox.base import Sandbox
+from akili_cli.core.sandbox.base import Layer, Sandbox
 from akili_cli.core.undo.journal import Journal
 from akili_cli.domain.clock import Clock, SystemClock
 from akili_cli.domain.messages import Model
@@ -195,14 +195,20 @@ def open_ledger(state: State) -> Ledger:
     return Ledger(state.db, state.org, state.loaded.settings.budget, state.clock)
 
 
-def open_approvals(state: State, *, protected: tuple[str, ...] = (), asker: Asker | None = None) -> ApprovalQueue:
+def open_approvals(
+    state: State,
+    *,
+    protected: tuple[str, ...] = (),
+    asker: Asker | None = None,
+    layers: Callable[[], tuple[Layer, ...]] = no_layers,
+) -> ApprovalQueue:
     """Give the approvals of the state's organisation; permits they give carry ``protected``."""
     return ApprovalQueue(
         state.db,
         state.loaded.settings.approval,
         state.clock,
         org=state.org,
-        place=Place(platform.node(), str(state.start.cwd)),
+        place=Place(platform.node(), str(state.start.cwd), layers),
         protected=protected,
         redactor=state.redactor,
         asker=asker,
@@ -251,7 +257,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
         key = load_or_create_key(state.workspace.audit_key)
         audit = await open_audit_log(state.db, state.workspace.audit_dir, key, state.clock, state.redactor, state.org)
         stack.push_async_callback(audit.close)
-        approvals = open_approvals(state, protected=protected, asker=asker)
+        approvals = open_approvals(state, protected=protected, asker=asker, layers=sandbox.layers)
         notifications = open_notifications(
             state.loaded,
             db=state.db,

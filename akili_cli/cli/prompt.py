@@ -10,18 +10,14 @@ import sys
 import termios
 from collections.abc import Iterator
 
-from akili_cli.adapters.files.paths import open_beneath
 from akili_cli.bootstrap.app import App
-from akili_cli.bootstrap.policy import tool_roots
 from akili_cli.cli import render
-from akili_cli.cli.card import NO_FACTS, CardFacts, card_lines, rows
+from akili_cli.cli.card import NO_FACTS, card_lines, rows
+from akili_cli.cli.facts import card_facts
 from akili_cli.core.approvals.model import NO_OFFER, Answer, AnswerKind, Approval, Offer
 from akili_cli.domain.clock import SystemClock
-from akili_cli.domain.errors import AkiliError
-from akili_cli.domain.paths import is_within
 
 MAX_CARD_CHARS = 60_000
-MAX_PRESENT_BYTES = 262_144
 SETTLE_S, SETTLE_ROUNDS = 0.3, 20
 BURST_S = 0.05
 ANSWER_MARGIN_S = 1.0
@@ -65,7 +61,9 @@ class TerminalAsker:
         """
         if not at_terminal():
             return Answer(AnswerKind.DENY, "nobody is at the terminal to approve it")
-        lines = card_lines(approval, await card_facts(self.app, approval) if self.app is not None else NO_FACTS)
+        app = self.app
+        facts = NO_FACTS if app is None else await card_facts(app.state, app.approvals.place.layers, approval)
+        lines = card_lines(approval, facts)
         if sum(len(line) for line in lines) > MAX_CARD_CHARS:
             render.talk("this call is too long to be shown here, so it cannot be approved here", "red")
             render.talk(f"look at it with: akili approvals show {approval.id[:8]}")
@@ -250,30 +248,3 @@ def _style(line: str) -> str | None:
     if line.startswith("    +"):
         return "green"
     return "red" if line.startswith("    -") else None
-
-
-async def card_facts(app: App, approval: Approval) -> CardFacts:
-    """Collect what the card shows beyond the approval."""
-    status = await app.pipeline.ledger.status(approval.user)
-    cost = f"${status.spent_usd:.4f} spent today, ${status.remaining_usd:.2f} left"
-    present = await asyncio.to_thread(_present_text, app, approval) if approval.tool == "file_write" else None
-    return CardFacts(app.sandbox.layers(), present, cost)
-
-
-def _present_text(app: App, approval: Approval) -> str | None:
-    """Give the text of the file that would be replaced: small, UTF-8, and where the tool may write at all."""
-    writes = approval.effects.get("writes")
-    path = writes[0] if isinstance(writes, list) and len(writes) == 1 else None
-    if not isinstance(path, str) or any(is_within(path, root) for root in app.protected):
-        return None
-    state = app.state
-    roots = tool_roots(state.loaded, cwd=state.start.cwd, home=state.home).files
-    root = next((root for root in roots if is_within(path, root)), None)
-    if root is None:
-        return None
-    try:
-        with open(open_beneath(root, path, os.O_RDONLY), "rb") as file:  # noqa: PTH123  # the door gives a descriptor
-            data = file.read(MAX_PRESENT_BYTES + 1)
-        return data.decode() if len(data) <= MAX_PRESENT_BYTES else None
-    except (AkiliError, OSError, UnicodeDecodeError):
-        return None

@@ -249,11 +249,11 @@ async def test_a_plan_is_taken_once_whole_or_in_part(db: AnyDatabase, clock: Fak
     assert plan is not None
     assert [step.plan_index for step in plan.steps] == [1, 2, 3]
     with pytest.raises(UsageError, match="no step 7"):
-        await queue.plans.claim(plan.id, "ben", (7,))
-    steps = await queue.plans.claim(plan.id, "ben", (1, 3))
+        await queue.plans.claim(plan.id, BEN, (7,))
+    steps = await queue.plans.claim(plan.id, BEN, (1, 3))
     assert [step.arguments["command"] for step in steps] == ["a", "c"]
     with pytest.raises(ConflictError, match="already applied"):
-        await queue.plans.claim(plan.id, "ben")
+        await queue.plans.claim(plan.id, BEN)
 
 
 async def test_a_plan_whose_inputs_drifted_does_nothing(db: AnyDatabase, clock: FakeClock, tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ async def test_a_plan_whose_inputs_drifted_does_nothing(db: AnyDatabase, clock: 
     assert plan is not None
     (tmp_path / "a").write_text("somebody was faster")
     with pytest.raises(ConflictError, match="changed since"):
-        await queue.plans.claim(plan.id, "ben")
+        await queue.plans.claim(plan.id, BEN)
     assert (await queue.plans.get(plan.id)).status == "pending"
 
 
@@ -275,7 +275,7 @@ async def test_a_plan_that_was_tampered_with_does_nothing(db: AnyDatabase, clock
     sql = 'UPDATE approvals SET arguments = \'{"command":"other"}\' WHERE plan_id = :id'
     await db.write(lambda conn: conn.execute(sql, {"id": plan.id}))
     with pytest.raises(ConflictError, match="not what was planned"):
-        await queue.plans.claim(plan.id, "ben")
+        await queue.plans.claim(plan.id, BEN)
 
 
 async def test_a_plan_expires_and_can_be_denied(db: AnyDatabase, clock: FakeClock, tmp_path: Path) -> None:
@@ -283,9 +283,9 @@ async def test_a_plan_expires_and_can_be_denied(db: AnyDatabase, clock: FakeCloc
     await queue.settle(planned(tmp_path / "a"))
     plan = await queue.plans.seal(planned(tmp_path).run, "m")
     assert plan is not None
-    await queue.plans.deny(plan.id, "ben")
+    await queue.plans.deny(plan.id, BEN)
     with pytest.raises(ConflictError, match="already denied"):
-        await queue.plans.claim(plan.id, "ben")
+        await queue.plans.claim(plan.id, BEN)
     with pytest.raises(NotFoundError):
         await queue.plans.get("plan-none")
     other = replace(planned(tmp_path / "b").run, id="run-2")
@@ -294,7 +294,7 @@ async def test_a_plan_expires_and_can_be_denied(db: AnyDatabase, clock: FakeCloc
     assert late is not None
     clock.move(3601)
     with pytest.raises(ExpiredError):
-        await queue.plans.claim(late.id, "ben")
+        await queue.plans.claim(late.id, BEN)
 
 
 async def test_a_run_that_plans_nothing_has_no_plan(db: AnyDatabase, clock: FakeClock) -> None:

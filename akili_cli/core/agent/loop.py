@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from akili_cli.adapters.llm.base import estimate_tokens
@@ -49,6 +50,7 @@ class _State:
     error: str = ""
     empty_replies: int = 0
     plan: dict[str, object] | None = None
+    cards: tuple[Mapping[str, object], ...] = ()
     last: Completion | None = None
 
 
@@ -108,13 +110,15 @@ class AgentLoop:
         except asyncio.CancelledError:
             state.error = "the run was interrupted"
             await asyncio.shield(self._store(state))
+            await asyncio.shield(self._collect_cards(state))
             emit(Event("run.finished", self._report(state, spending, Status.INTERRUPTED).as_dict()))
             raise
         await self._store(state)
         if run.plan:
             plan = await self.pipeline.approvals.plans.seal(state.run, redactor.text(message))
-            state.plan = plan.as_dict() if plan is not None else None
+            state.plan = plan.as_dict(self.pipeline.ledger.tool_price) if plan is not None else None
             emit(Event("plan", state.plan or {"steps": []}))
+        await self._collect_cards(state)
         report = self._report(state, spending, ended)
         emit(Event("run.finished", report.as_dict()))
         return report
@@ -230,6 +234,10 @@ class AgentLoop:
             redacted = tuple(without_secrets(message, self.pipeline.redactor) for message in new)
             await self.history.append(state.run.conversation_id, state.run.principal.user, redacted)
 
+    async def _collect_cards(self, state: _State) -> None:
+        waiting = [step.approval_id for step in state.steps if step.status is Status.APPROVAL_REQUIRED]
+        state.cards = tuple([await self.pipeline.card(one) for one in waiting if one is not None])
+
     def _facts(self, run: Run) -> dict[str, object]:
         return {
             "run_id": run.id,
@@ -253,6 +261,7 @@ class AgentLoop:
             run_id=run.id,
             conversation_id=run.conversation_id,
             steps=tuple(state.steps),
+            cards=state.cards,
             usage=spending.usage,
             cost_usd=spending.cost_usd,
             forecast_usd=spending.forecast_usd,

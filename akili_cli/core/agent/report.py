@@ -34,8 +34,8 @@ class RunReport:
     """The result of a run. ``cost_usd`` is None when a model without a known price was called.
 
     ``forecast_usd`` is what its model calls were expected to cost at most, added up before each of them.
-    ``error`` says why a run failed; ``report`` is the structured answer of a runbook,
-    ``plan`` what a plan run collected.
+    ``cards`` are the approvals that its steps wait for, whole. ``error`` says why a run failed; ``report`` is the
+    structured answer of a runbook, ``plan`` what a plan run collected.
     """
 
     status: Status
@@ -44,6 +44,7 @@ class RunReport:
     run_id: str
     conversation_id: str | None = None
     steps: tuple[StepResult, ...] = ()
+    cards: tuple[Mapping[str, object], ...] = ()
     usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = 0.0
     forecast_usd: float | None = 0.0
@@ -66,11 +67,6 @@ class RunReport:
         """The steps that were refused."""
         return tuple(step for step in self.steps if step.status is Status.DENIED)
 
-    @property
-    def approvals(self) -> tuple[StepResult, ...]:
-        """The steps that wait for a human."""
-        return tuple(step for step in self.steps if step.status is Status.APPROVAL_REQUIRED)
-
     def as_dict(self) -> dict[str, object]:
         """Give the object of ``--json``."""
         return {
@@ -79,7 +75,7 @@ class RunReport:
             "answer": self.answer,
             "error": self.error or None,
             "denials": [_denial(step) for step in self.denials],
-            "approvals": [_waiting(step) for step in self.approvals],
+            "approvals": [dict(card) for card in self.cards],
             "steps": [step_dict(step) for step in self.steps],
             "usage": {
                 "input_tokens": self.usage.input_tokens,
@@ -142,15 +138,4 @@ def _denial(step: StepResult) -> dict[str, object]:
         "origin": str(ruling.origin) if ruling else None,
         "because": step.text,
         "audit_id": step.audit_id,
-    }
-
-
-def _waiting(step: StepResult) -> dict[str, object]:
-    decision = step.decision
-    return {
-        "id": step.approval_id,
-        "tool": step.call.name,
-        "arguments": dict(step.call.arguments),
-        "risk": str(decision.risk) if decision else None,
-        "rule": decision.ruling.rule_id if decision else None,
     }

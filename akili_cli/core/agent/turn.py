@@ -80,8 +80,8 @@ class TurnRunner:
             step = await self.pipeline.reject(call, run, why)
         else:
             step = await self.pipeline.run(call, run, reason=reason)
-        if step.status is Status.APPROVAL_REQUIRED:
-            self.emit(Event("approval.requested", {"id": step.approval_id, "tool": call.name}))
+        if step.status is Status.APPROVAL_REQUIRED and step.approval_id is not None:
+            self.emit(Event("approval.requested", await self.pipeline.card(step.approval_id)))
         told = step_dict(step)
         told["arguments"] = redact(told["arguments"])
         self.emit(Event("tool.result", {**told, "text": step.text}))

@@ -7,6 +7,7 @@ from akili_cli.core.approvals import store
 from akili_cli.core.approvals.grants import Asked, grantable
 from akili_cli.core.approvals.settings import AutoApprovalSettings
 from akili_cli.domain.clock import Clock
+from akili_cli.domain.risk import Risk
 
 HOUR_S = 3600
 APPROVER = "auto-approval"
@@ -23,15 +24,19 @@ class AutoApproval:
         self._settings = settings
 
     async def claim(self, asked: Asked) -> bool:
-        """Tell whether this call goes through by itself, and count it against the hour in the same transaction."""
+        """Tell whether this call goes through by itself, and count it against the hour in the same transaction.
+
+        What people approved at a lower risk than the call has now does not count.
+        """
         settings = self._settings
         if not settings.enabled or asked.tool not in settings.allowed_tools or grantable(asked) is not None:
             return False
         now = self._clock.now()
         since = now - settings.window_hours * HOUR_S
+        risks = tuple(str(risk) for risk in Risk if risk >= asked.decision.risk)
 
         def count(conn: Connection) -> bool:
-            if store.manual_approvals(conn, self._org, asked.digest, since) < settings.required_approvals:
+            if store.manual_approvals(conn, self._org, asked.digest, since, risks) < settings.required_approvals:
                 return False
             return _use_hour(conn, self._org, asked.user, int(now // HOUR_S), settings.max_auto_approvals)
 

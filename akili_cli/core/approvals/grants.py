@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
+from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.approvals.model import NO_OFFER, AnswerKind, Offer
 from akili_cli.core.policy.match import parse_command_pattern
 from akili_cli.domain.calls import canonical_json
@@ -129,15 +130,6 @@ def describe_pattern(tool: str, pattern: Pattern) -> str:
     return f"{tool}: {'; '.join(parts)}"
 
 
-def offer_for(asked: Asked) -> Offer:
-    """Say which standing rulings may be given for a call, and what each would cover."""
-    if grantable(asked) is not None:
-        return NO_OFFER
-    pattern = pattern_of(asked)
-    text = None if isinstance(pattern, str) else describe_pattern(asked.tool, pattern)
-    return Offer(session=f"exactly this call of {asked.tool}", pattern=text)
-
-
 def covers(grant: Grant, asked: Asked) -> bool:
     """Tell whether a grant speaks to a call: never above its risk, never critical or opaque, every effect inside."""
     if grantable(asked) is not None or asked.decision.risk > grant.risk or asked.tool != grant.tool:
@@ -162,16 +154,35 @@ def covers(grant: Grant, asked: Asked) -> bool:
 class GrantBook:
     """The standing rulings of one organisation."""
 
-    def __init__(self, db: Database, org: str, clock: Clock, ttl_s: float) -> None:
+    def __init__(self, db: Database, org: str, clock: Clock, ttl_s: float, redactor: Redactor) -> None:
         """Keep the parts; every grant ends after ``ttl_s`` seconds."""
+        self._redactor = redactor
         self._db = db
         self._org = org
         self._clock = clock
         self._ttl_s = ttl_s
 
+    def offer(self, asked: Asked) -> Offer:
+        """Say which standing rulings may be given for a call, and what each would cover."""
+        if grantable(asked) is not None:
+            return NO_OFFER
+        pattern = self._pattern(asked)
+        text = None if isinstance(pattern, str) else describe_pattern(asked.tool, pattern)
+        return Offer(session=f"exactly this call of {asked.tool}", pattern=text)
+
+    def _pattern(self, asked: Asked) -> Pattern | str:
+        """Give what may be stored in clear; a pattern that holds what is, or looks like, a secret may not."""
+        pattern = pattern_of(asked)
+        if isinstance(pattern, str):
+            return pattern
+        text = canonical_json(pattern)
+        if self._redactor.text(text) != text or self._redactor.value(dict(pattern)) != pattern:
+            return "what it names holds a secret, or what looks like one"
+        return pattern
+
     async def give(self, kind: AnswerKind, asked: Asked, *, approval_id: str, by: str) -> Grant:
         """Store a ruling for a session or a pattern; raises ``ConflictError`` for what gets none."""
-        pattern = pattern_of(asked) if kind is AnswerKind.PATTERN else {}
+        pattern = self._pattern(asked) if kind is AnswerKind.PATTERN else {}
         why_not = pattern if isinstance(pattern, str) else grantable(asked)
         if why_not is not None or isinstance(pattern, str):
             raise ConflictError(f"it can only be approved once: {why_not}")

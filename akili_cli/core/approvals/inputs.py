@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from akili_cli.adapters.files.digest import file_digest
 from akili_cli.adapters.telemetry.redact import Redactor
+from akili_cli.domain.calls import canonical_json
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.paths import is_within_any
 
 MAX_INPUTS = 100
+MAX_NAMED = 5
 _MOVING = frozenset({"/proc", "/sys", "/dev", "/run", "/var/log"})
 _SYSTEM = frozenset({"/usr", "/bin", "/sbin", "/lib", "/lib64"})
 
@@ -33,3 +35,23 @@ def drifted(inputs: Mapping[str, str], redactor: Redactor | None = None) -> tupl
         if file_digest(exact) != digest:
             changed.append(path)
     return tuple(changed)
+
+
+def changed_effects(asked: Mapping[str, object], now: Mapping[str, object]) -> str | None:
+    """Name what a call would do now and would not have done when it was asked for, or the other way; None if equal.
+
+    That it can be undone by now is no such change; that it cannot any more is one.
+    """
+    if asked.get("reversible", True) and not now.get("reversible", True):
+        return "it cannot be undone any more"
+    for kind in sorted((set(asked) | set(now)) - {"reversible"}):
+        before, after = asked.get(kind), now.get(kind)
+        if canonical_json(before) != canonical_json(after):
+            return f"{kind} {_named(after)} instead of {_named(before)}"
+    return None
+
+
+def _named(values: object) -> str:
+    if not isinstance(values, list):
+        return str(values or "none")
+    return ", ".join(" ".join(map(str, one)) if isinstance(one, list) else str(one) for one in values[:MAX_NAMED])

@@ -9,24 +9,24 @@ from dataclasses import replace
 from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.approvals import store
+from akili_cli.core.approvals.approvers import Approvers
 from akili_cli.core.approvals.auto import APPROVER, AutoApproval
-from akili_cli.core.approvals.grants import GrantBook, offer_for
-from akili_cli.core.approvals.inputs import drifted, inputs_of
+from akili_cli.core.approvals.grants import GrantBook
+from akili_cli.core.approvals.inputs import changed_effects, drifted, inputs_of
 from akili_cli.core.approvals.model import AnswerKind, Approval, ApprovalStatus, Asker
-from akili_cli.core.approvals.plans import PlanBook, plan_id_of
+from akili_cli.core.approvals.plans import PLAN_TTL_S, PlanBook, plan_id_of
 from akili_cli.core.approvals.request import Edited, Held, Place, Planned, Refused, Request, Settled, asked_of
 from akili_cli.core.approvals.settings import ApprovalSettings
-from akili_cli.domain.calls import Principal, Source, call_digest, canonical_json
+from akili_cli.domain.calls import Principal, call_digest, canonical_json
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.decisions import Permit, Verdict
 from akili_cli.domain.errors import ConflictError, ExpiredError, NotFoundError, PolicyDeniedError
 from akili_cli.domain.ids import new_approval_id, new_uuid
-from akili_cli.domain.risk import Risk, parse_risk
+from akili_cli.domain.paths import is_within_any
+from akili_cli.domain.risk import parse_risk
 
 PERMIT_TTL_S = 3600.0
-PLAN_TTL_S = 3600.0
 MIN_TYPED, ID_CHARS = 4, 32
-LOCAL_SOURCES = frozenset({Source.CLI, Source.REPL})
 
 
 class ApprovalQueue:
@@ -50,11 +50,12 @@ class ApprovalQueue:
         self._settings = settings
         self._clock = clock
         self._org = org
-        self._place = place
+        self.place = place
         self._protected = protected
         self.asker = asker
-        self.grants = GrantBook(db, org, clock, settings.grant_ttl_seconds)
-        self.plans = PlanBook(db, org, clock, redactor)
+        self._approvers = Approvers(settings)
+        self.grants = GrantBook(db, org, clock, settings.grant_ttl_seconds, redactor)
+        self.plans = PlanBook(db, org, clock, redactor, self._approvers)
         self._auto = AutoApproval(db, org, clock, settings.auto_approval)
 
     async def settle(self, request: Request) -> Settled:
@@ -108,7 +109,7 @@ class ApprovalQueue:
         await self._db.write(lambda conn: store.add(conn, approval), durable=True)
         if self.asker is None:
             return Held(approval)
-        answer = await self.asker.ask(approval, offer_for(asked_of(request)))
+        answer = await self.asker.ask(approval, self.grants.offer(asked_of(request)))
         principal, rule_id = request.run.principal, request.decision.ruling.rule_id
         try:
             match answer.kind:
@@ -166,8 +167,8 @@ class ApprovalQueue:
             because=hide.text("; ".join((ruling.because, *request.decision.risk_reasons))),
             reason=hide.text(request.reason),
             untrusted=tuple(hide.text(label) for label in run.untrusted),
-            cwd=self._place.cwd,
-            host=self._place.host,
+            cwd=self.place.cwd,
+            host=self.place.host,
             created_at=now,
             expires_at=now + (PLAN_TTL_S if run.plan else self._settings.ttl_seconds),
             inputs={path: str(digest) for path, digest in inputs.items()} if isinstance(inputs, dict) else {},
@@ -231,8 +232,8 @@ class ApprovalQueue:
             held = store.lock(conn, self._org, approval.id)
             if held is None:
                 return None
-            self._check_four_eyes(held, by)
-            if store.vote(conn, held.id, by.user, now) < self._quorum(held):
+            self._approvers.check(held, by)
+            if store.vote(conn, held.id, by.user, now) < self._approvers.needed(held):
                 return held
             yes = replace(
                 held,
@@ -248,9 +249,6 @@ class ApprovalQueue:
             raise await self._too_late(approval.id)
         return ruled
 
-    def _quorum(self, approval: Approval) -> int:
-        return self._settings.critical_quorum if parse_risk(approval.risk) is Risk.CRITICAL else 1
-
     async def deny(self, approval_id: str, by: Principal, feedback: str = "") -> Approval:
         """Say no. Anybody who may rule may deny, the requester always."""
         approval = await self.get(approval_id)
@@ -264,15 +262,6 @@ class ApprovalQueue:
         if not await self._db.write(lambda conn: store.resolve(conn, no), durable=True):
             raise await self._too_late(approval.id)
         return no
-
-    def _check_four_eyes(self, approval: Approval, by: Principal) -> None:
-        local = approval.source in LOCAL_SOURCES and by.source in LOCAL_SOURCES
-        grave = parse_risk(approval.risk) >= Risk.HIGH
-        if self._settings.four_eyes and grave and not local and by.user == approval.user:
-            raise PolicyDeniedError(
-                f"{by.user} asked for it and may not approve it (rule approval.four_eyes)",
-                hint="somebody else must approve requests of high and critical risk",
-            )
 
     async def consume(self, approval_id: str) -> Approval:
         """Use an approved one up, durably, before its effect.
@@ -298,21 +287,51 @@ class ApprovalQueue:
                 by = f" by {now.resolved_by}" if now.resolved_by else ""
                 return ConflictError(f"approval {short} is already {now.status}{by}; nothing was done now")
 
-    async def claimed_permit(self, approval: Approval, request: Request) -> Permit | Refused:
-        """Give the permit for a consumed approval, if the call is still exactly the frozen one and not denied.
+    def check_here(self, approval: Approval) -> None:
+        """Raise ``ConflictError`` when the call was asked for on another machine than this."""
+        if approval.host != self.place.host:
+            raise ConflictError(
+                f"{approval.id[:8]} was asked for on {approval.host}, and this is {self.place.host}; nothing was done",
+                hint=f"approve it on {approval.host}",
+            )
 
-        A changed input file voids it; a plan's inputs were checked together when the plan was taken.
+    def difference(self, approval: Approval, request: Request) -> Refused | None:
+        """Say why a call, as it is understood now, is not what was approved, or may not run any more.
+
+        It must be the same call, not denied by now, of no higher risk, and do exactly what the card showed.
         """
+        decision = request.decision
         if request.digest != approval.digest:
             return Refused("the call differs from what was approved", "approval-digest", approval.id)
-        if request.decision.verdict is Verdict.DENY:
-            return Refused(request.decision.ruling.because, request.decision.ruling.rule_id, approval.id)
+        if decision.verdict is Verdict.DENY:
+            return Refused(decision.ruling.because, decision.ruling.rule_id, approval.id)
+        if decision.risk > parse_risk(approval.risk):
+            because = f"it counts as {decision.risk} risk now and was approved as {approval.risk}"
+            return Refused(because, "approval-risk", approval.id)
+        now = self._redactor.value(request.effects.as_dict())
+        changed = changed_effects(approval.effects, now if isinstance(now, dict) else {})
+        if changed is not None:
+            return Refused(
+                f"what it would do changed since it was asked for: {changed}", "approval-effects", approval.id
+            )
+        return None
+
+    async def claimed_permit(
+        self, approval: Approval, request: Request, own_changes: tuple[str, ...] = ()
+    ) -> Permit | Refused:
+        """Give the permit for a consumed approval, if the call is still exactly the frozen one and may run.
+
+        A changed input file voids it, but for those below ``own_changes``: what earlier steps of its plan change.
+        """
+        refused = self.difference(approval, request)
+        if refused is not None:
+            return refused
         if approval.status is not ApprovalStatus.CONSUMED:
             return Refused("the approval was not used up first", "approval-state", approval.id)
-        if approval.plan_id is None:
-            changed = await asyncio.to_thread(drifted, approval.inputs, self._redactor)
-            if changed:
-                return Refused(f"{', '.join(changed)} changed since it was asked for", "approval-inputs", approval.id)
+        inputs = {path: digest for path, digest in approval.inputs.items() if not is_within_any(path, own_changes)}
+        changed = await asyncio.to_thread(drifted, inputs, self._redactor)
+        if changed:
+            return Refused(f"{', '.join(changed)} changed since it was asked for", "approval-inputs", approval.id)
         return self._permit(request, approved_by=approval.resolved_by, approval_id=approval.id)
 
     async def record_outcome(self, approval_id: str, outcome: str) -> None:

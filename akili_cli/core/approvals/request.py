@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from akili_cli.core.approvals.grants import Asked
 from akili_cli.core.approvals.model import Approval
+from akili_cli.core.sandbox.base import Layer
 from akili_cli.domain.calls import Run, ToolCall
 from akili_cli.domain.decisions import Decision, Permit
 from akili_cli.domain.effects import Effects
+
+SHORT_ID_CHARS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,18 @@ class Edited:
 Settled = Permit | Held | Refused | Planned | Edited
 
 
+def no_layers() -> tuple[Layer, ...]:
+    """Give nothing: no sandbox is known."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an action would happen, for the card."""
+    """Where an action would happen, for the card; ``layers`` reports the sandbox's, and may try them first."""
 
     host: str
     cwd: str
+    layers: Callable[[], tuple[Layer, ...]] = no_layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +88,23 @@ def asked_of(request: Request) -> Asked:
 
 
 def as_card(approval: Approval) -> Mapping[str, object]:
-    """Give the fields that every surface shows, JSON-ready."""
+    """Give the fields that every surface shows, JSON-ready. ``reason`` is the model's own text, never verified."""
     return {
         "id": approval.id,
+        "short_id": approval.id[:SHORT_ID_CHARS],
         "status": str(approval.status),
         "risk": approval.risk,
         "tool": approval.tool,
         "arguments": approval.arguments,
         "user": approval.user,
         "source": str(approval.source),
+        "agent": approval.agent,
         "host": approval.host,
         "cwd": approval.cwd,
         "effects": approval.effects,
         "reversible": approval.effects.get("reversible", True),
-        "rule": f"{approval.rule_id} ({approval.rule_origin})",
+        "rule": approval.rule_id,
+        "origin": approval.rule_origin,
         "because": approval.because,
         "reason": approval.reason,
         "untrusted": list(approval.untrusted),

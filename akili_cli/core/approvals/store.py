@@ -59,18 +59,20 @@ def of_plan(conn: Connection, org: str, plan_id: str) -> list[Approval]:
     return [_approval(row) for row in conn.execute(sql, {"org": org, "plan": plan_id})]
 
 
-def manual_approvals(conn: Connection, org: str, digest: str, since: float) -> int:
-    """Count how often people approved this exact call and it went well, since the last time somebody denied it."""
+def manual_approvals(conn: Connection, org: str, digest: str, since: float, risks: tuple[str, ...]) -> int:
+    """Count how often people approved this exact call at these risks and it went well, since the last denial."""
     denied = (
         "SELECT max(resolved_at) AS at FROM approvals WHERE org_id = :org AND digest = :digest AND status = 'denied'"
     )
     rows = conn.execute(denied, {"org": org, "digest": digest})
     after = max(since, float(str(rows[0]["at"] or 0.0)))
+    named = {f"risk{place}": risk for place, risk in enumerate(risks)}
+    marks = ", ".join(f":{name}" for name in named)
     sql = (
-        "SELECT count(*) AS n FROM approvals WHERE org_id = :org AND digest = :digest AND status = 'consumed' "
-        "AND outcome = 'ok' AND resolved_by IS NOT NULL AND resolved_at > :after"
+        "SELECT count(*) AS n FROM approvals WHERE org_id = :org AND digest = :digest AND status = 'consumed' "  # noqa: S608  # our own names
+        f"AND outcome = 'ok' AND resolved_by IS NOT NULL AND resolved_at > :after AND action_risk IN ({marks})"
     )
-    rows = conn.execute(sql, {"org": org, "digest": digest, "after": after})
+    rows = conn.execute(sql, {"org": org, "digest": digest, "after": after, **named})
     return int(str(rows[0]["n"]))
 
 

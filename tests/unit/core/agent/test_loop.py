@@ -278,7 +278,7 @@ async def test_a_pending_approval_stops_the_run_after_the_other_calls_ran(tmp_pa
         assert (report.status, report.answer) == (Status.APPROVAL_REQUIRED, "I need this")
         assert (look.ran, change.ran, len(model.requests)) == (1, 0, 1)
         asked = next(event for event in s.events if event.name == "approval.requested")
-        assert asked.data["id"] == report.approvals[0].approval_id
+        assert asked.data["id"] == report.cards[0]["id"]
         assert_coherent(await s.stored(report.conversation_id))
 
 
@@ -286,9 +286,9 @@ async def test_an_approved_result_takes_the_place_of_the_wait_in_the_conversatio
     model = ScriptedModel(use("change", id="a"), "thank you")
     async with stage(tmp_path, model, ASK) as s:
         first = await s.loop.run("x", run_by())
-        assert first.approvals[0].approval_id
+        assert first.cards[0]["id"]
         assert first.conversation_id
-        approval, step = await s.bench.pipeline.resume(first.approvals[0].approval_id, run_by("ben").principal)
+        approval, step = await s.bench.pipeline.resume(str(first.cards[0]["id"]), run_by("ben").principal)
         await s.history.replace_result(first.conversation_id, approval.call_id, step.text, step.status != "ok")
         second = await s.loop.run("go on", replace(run_by(), conversation_id=first.conversation_id))
         assert (second.status, second.answer) == (Status.OK, "thank you")

@@ -49,7 +49,7 @@ def test_the_detailed_codes_are_told_apart() -> None:
 
 
 def test_the_object_of_json_names_every_refusal_with_its_rule() -> None:
-    report = RunReport(Status.DENIED, "", "c", "r", steps=(step(Status.DENIED), step(Status.APPROVAL_REQUIRED)))
+    report = RunReport(Status.DENIED, "", "c", "r", steps=(step(Status.DENIED),), cards=({"id": "f" * 32, "risk": "high"},))
     told = json.loads(json.dumps(report.as_dict()))
     assert told["schema"] == "akili.run/1"
     (denial,) = told["denials"]

@@ -75,7 +75,7 @@ async def test_the_card_holds_every_field_a_surface_shows(tmp_path: Path, risk: 
     await db.close()
     assert isinstance(held, Held)
     card = as_card(held.approval)
-    assert card["rule"] == "the-rule (a.yaml:7)"
+    assert (card["rule"], card["origin"]) == ("the-rule", "a.yaml:7")
     assert (card["risk"], card["status"], card["source"]) == (str(risk), "pending", "cli")
     assert card["arguments"] == {"path": "/srv/x"}
     assert card["reversible"] is True
