@@ -42,8 +42,9 @@ class CronExpr:
         The wall clock is followed from one change of the zone's offset to the next, so that shifts of any size
         (Lord Howe's is half an hour) come out right.
         """
-        offset, known, last = self._offset(at), at, at
-        walls = self._walls(at + offset)
+        known = math.floor(at)  # a time a hair before a full second would be rounded up to it
+        offset, last = self._offset(known), at
+        walls = self._walls(known + offset)
         while (wall := next(walls, None)) is not None:
             fire = wall - offset
             change = self._change(known, fire, offset)
