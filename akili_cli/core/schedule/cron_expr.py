@@ -42,7 +42,7 @@ class CronExpr:
         The wall clock is followed from one change of the zone's offset to the next, so that shifts of any size
         (Lord Howe's is half an hour) come out right.
         """
-        known = math.floor(at)  # a time a hair before a full second would be rounded up to it
+        known: float = math.floor(at)  # a time a hair before a full second would be rounded up to it
         offset, last = self._offset(known), at
         walls = self._walls(known + offset)
         while (wall := next(walls, None)) is not None:
