@@ -120,7 +120,7 @@ async def move(state: State, target: Target, *, dry_run: bool, progress: Progres
             return Moved(target, tuple(await compare(state.db, db, progress)), (), None)
         tables = tuple(await copy(state.db, db, progress))
         key = load_or_create_key(state.workspace.audit_key)
-        return Moved(target, tables, (), await verify(db, state.workspace.audit_dir, key))
+        return Moved(target, tables, (), await verify(db, state.workspace.audit_dir, key, org=state.org))
     finally:
         await db.close()
 

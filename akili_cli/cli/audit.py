@@ -184,7 +184,7 @@ async def _anchor(output: Path | None) -> None:
 
     async with opened_state() as state:
         key = load_or_create_key(state.workspace.audit_key)
-        taken = await take_anchor(state.db, key, state.clock)
+        taken = await take_anchor(state.db, key, state.clock, state.org)
     line = taken.line(ChainKey(key))
     if output is None:
         render.raw_out(line + "\n")
@@ -205,8 +205,8 @@ async def _export(output: Path, since: float | None, until: float | None, as_jso
 
     async with opened_state() as state:
         key = load_or_create_key(state.workspace.audit_key)
-        report = await check(state.db, state.workspace.audit_dir, key)
-        done = await write(state.db, key, state.clock, output, report, since=since, until=until)
+        report = await check(state.db, state.workspace.audit_dir, key, org=state.org)
+        done = await write(state.db, key, state.clock, output, report, org=state.org, since=since, until=until)
     if as_json:
         render.out_json(
             {
@@ -254,7 +254,7 @@ async def _verify(anchors: str | None, as_json: bool) -> bool:
         key = load_or_create_key(state.workspace.audit_key)
         kept = parse_anchors(anchors, key) if anchors is not None else []
         await _recover(state, key)
-        report = await check(state.db, state.workspace.audit_dir, key, anchors=kept)
+        report = await check(state.db, state.workspace.audit_dir, key, anchors=kept, org=state.org)
     if as_json:
         problems = [{"stream": p.stream, "seq": p.seq, "what": p.what} for p in report.problems]
         render.out_json({"ok": report.ok, "records": report.records, "streams": report.streams, "problems": problems})

@@ -48,10 +48,10 @@ class Anchor:
         }
 
 
-async def take_anchor(db: Database, key: bytes, clock: Clock) -> Anchor:
-    """State every stream's head; raises ``AuditError`` when a head row is not as akili wrote it."""
+async def take_anchor(db: Database, key: bytes, clock: Clock, org: str | None = None) -> Anchor:
+    """State every stream's head (of an organisation); raises ``AuditError`` when one is not as akili wrote it."""
     at, chain = clock.now(), ChainKey(key)  # the time first: what ends after this is stated one by one
-    heads = await db.read(store.heads)
+    heads = await db.read(lambda connection: store.heads(connection, org))
     for head in heads:
         if not chain.head_mac_fits(head):
             raise AuditError(f"the head row of {head['stream']} was changed", hint="run 'akili audit verify'")

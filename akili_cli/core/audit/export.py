@@ -60,18 +60,20 @@ async def export(
     output: Path,
     verified: VerifyReport,
     *,
+    org: str | None = None,
     since: float | None = None,
     until: float | None = None,
 ) -> Exported:
     """Write the bundle: a ``.tar.gz``, or a new directory; beside it ``<output>.key`` with the bundle key.
 
-    Of each stream everything between its first and its last record of the time is taken, so that it has no gap.
+    Of each stream (of the organisation) everything between its first and its last record of the time is taken, so
+    that it has no gap.
     Raises ``ConflictError`` when something is there already, ``NotFoundError`` when there is no record,
     ``WorkspaceError`` or ``AuditError`` when it cannot be written.
     """
     key_file = output.with_name(f"{output.name}.key")
     await asyncio.to_thread(_check_free, output, key_file)
-    parts = await db.read(lambda connection: list(_parts(connection, since, until)))
+    parts = await db.read(lambda connection: list(_parts(connection, org, since, until)))
     if not parts:
         raise NotFoundError("there is no record of that time; nothing was written")
     bundle_id, chain = new_uuid(), ChainKey(key)
@@ -105,8 +107,8 @@ def _write(output: Path, files: dict[str, bytes], at: int) -> None:
             write_private(output / name, content)
 
 
-def _parts(connection: Connection, since: float | None, until: float | None) -> Iterator[_Part]:
-    for stream, first, last in store.ranges(connection, since, until):
+def _parts(connection: Connection, org: str | None, since: float | None, until: float | None) -> Iterator[_Part]:
+    for stream, first, last in store.ranges(connection, org, since, until):
         lines: list[bytes] = []
         before = store.prev_hash_at(connection, stream, first)
         end, seq = before, first - 1

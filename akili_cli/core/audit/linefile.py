@@ -43,6 +43,15 @@ def segments_of(directory: Path, stream: str) -> list[Path]:
     return found
 
 
+def has_content(path: Path) -> bool:
+    """Tell whether a file is more than the empty one that a process leaves which ended before its first record."""
+    try:
+        state = path.lstat()
+    except FileNotFoundError:
+        return True
+    return not stat.S_ISREG(state.st_mode) or state.st_size > 0
+
+
 def prepare_directory(directory: Path) -> None:
     """Make the directory (mode 0700); raises ``AuditError`` when others could write there."""
     try:

@@ -236,7 +236,7 @@ class AuditLog:
         """Fill in the files of streams whose writer is gone; give lines added, and what could not be mended."""
         mended: dict[str, int] = {}
         damaged: dict[str, str] = {}
-        for head in store.open_heads(connection):
+        for head in store.open_heads(connection, self._org):
             stream = str(head["stream"])
             path = linefile.file_of(self._directory, stream)
             if not STREAM_ID.fullmatch(stream) or (self._db.dialect != "sqlite" and not path.exists()):
@@ -279,7 +279,7 @@ class AuditLog:
         stated: dict[str, object] = {}
         suspect: list[str] = []
         closed: list[str] = []
-        for head in store.unsettled_heads(connection, RESTATED_STREAMS):
+        for head in store.unsettled_heads(connection, self._org, RESTATED_STREAMS):
             stream = str(head["stream"])
             if not self._key.head_mac_fits(head):
                 suspect.append(stream)

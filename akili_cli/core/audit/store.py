@@ -74,9 +74,23 @@ def move_head(connection: Connection, before: Mapping[str, object], after: Row) 
     return changed == 1
 
 
-def heads(connection: Connection) -> list[Row]:
-    """Give every stream's head row, oldest first."""
-    return connection.execute(f"SELECT {_HEAD} FROM audit_streams ORDER BY stream")  # noqa: S608 - our own names
+def heads(connection: Connection, org: str | None = None) -> list[Row]:
+    """Give every stream's head row, oldest first; with ``org`` only that organisation's streams."""
+    where, params = _of(org)
+    return connection.execute(f"SELECT {_HEAD} FROM audit_streams WHERE {where} ORDER BY stream", params)  # noqa: S608 - our own names
+
+
+def foreign_streams(connection: Connection, org: str) -> set[str]:
+    """Give the streams that begin with another organisation's record."""
+    where, params = _of(org)
+    rows = connection.execute(f"SELECT stream FROM audit_streams WHERE NOT {where}", params)  # noqa: S608 - our own names
+    return {str(row["stream"]) for row in rows}
+
+
+def _of(org: str | None, table: str = "audit_streams") -> tuple[str, dict[str, object]]:
+    """Write that a row's stream is an organisation's: its first record is not another's, or is missing."""
+    first = f"SELECT 1 FROM audit_events AS first WHERE first.stream = {table}.stream AND first.seq = 1"  # noqa: S608 - our own names
+    return (f"NOT EXISTS ({first} AND first.org_id <> :org)", {"org": org}) if org is not None else ("1 = 1", {})
 
 
 def head(connection: Connection, stream: str) -> Row | None:
@@ -88,24 +102,28 @@ def head(connection: Connection, stream: str) -> Row | None:
     return rows[0] if rows else None
 
 
-def open_heads(connection: Connection) -> list[Row]:
-    """Give the head rows of the streams that nobody has closed."""
+def open_heads(connection: Connection, org: str | None = None) -> list[Row]:
+    """Give the head rows of the streams that nobody has closed; with ``org`` only that organisation's."""
+    where, params = _of(org)
     return connection.execute(
-        f"SELECT {_HEAD} FROM audit_streams WHERE closed_at IS NULL ORDER BY stream"  # noqa: S608 - our own names
+        f"SELECT {_HEAD} FROM audit_streams WHERE closed_at IS NULL AND {where} ORDER BY stream",  # noqa: S608 - our own names
+        params,
     )
 
 
-def unsettled_heads(connection: Connection, recent: int) -> list[Row]:
+def unsettled_heads(connection: Connection, org: str, recent: int) -> list[Row]:
     """Give the heads a new anchor must state: open ones, the last few, and all closed since those began."""
+    where, params = _of(org)
     last = connection.execute(
-        "SELECT stream, started_at FROM audit_streams ORDER BY stream DESC LIMIT :recent", {"recent": recent}
+        f"SELECT stream, started_at FROM audit_streams WHERE {where} ORDER BY stream DESC LIMIT :recent",  # noqa: S608 - our own names
+        {**params, "recent": recent},
     )
     if not last:
         return []
-    since = {"stream": last[-1]["stream"], "at": last[-1]["started_at"]}
+    since = {**params, "stream": last[-1]["stream"], "at": last[-1]["started_at"]}
     return connection.execute(
         f"SELECT {_HEAD} FROM audit_streams "  # noqa: S608 - our own names
-        "WHERE closed_at IS NULL OR stream >= :stream OR closed_at >= :at ORDER BY stream",
+        f"WHERE {where} AND (closed_at IS NULL OR stream >= :stream OR closed_at >= :at) ORDER BY stream",
         since,
     )
 
@@ -180,15 +198,17 @@ def open_intents(connection: Connection, stream: str) -> list[Row]:
     )
 
 
-def ranges(connection: Connection, since: float | None, until: float | None) -> list[tuple[str, int, int]]:
-    """Give each stream's first and last number among the entries of a time."""
+def ranges(
+    connection: Connection, org: str | None, since: float | None, until: float | None
+) -> list[tuple[str, int, int]]:
+    """Give the first and last number among the entries of a time, of each stream (of an organisation)."""
     conditions = {"at >= :since": ("since", since), "at < :until": ("until", until)}
     given = {text: (name, value) for text, (name, value) in conditions.items() if value is not None}
-    where = f"WHERE {' AND '.join(given)} " if given else ""
+    own, params = _of(org, "audit_events")
     rows = connection.execute(
-        f"SELECT stream, MIN(seq) AS first, MAX(seq) AS last FROM audit_events {where}"  # noqa: S608 - our own text
+        f"SELECT stream, MIN(seq) AS first, MAX(seq) AS last FROM audit_events WHERE {' AND '.join((own, *given))} "  # noqa: S608 - our own text
         "GROUP BY stream ORDER BY stream",
-        dict(given.values()),
+        {**params, **dict(given.values())},
     )
     return [(str(row["stream"]), int(str(row["first"])), int(str(row["last"]))) for row in rows]
 

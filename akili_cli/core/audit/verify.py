@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,8 +21,9 @@ from pathlib import Path
 from akili_cli.adapters.storage.base import Connection, Database, Row
 from akili_cli.core.audit import store
 from akili_cli.core.audit.anchor import Anchor, digest_of, settled_heads
-from akili_cli.core.audit.chain import NO_HASH, STREAM_ID, ChainKey, header, line_of, split_line
-from akili_cli.core.audit.linefile import LineReader, file_of, is_locked, segments_of
+from akili_cli.core.audit.chain import NO_HASH, STREAM_ID, ChainKey, line_of, split_line
+from akili_cli.core.audit.linefile import LineReader, file_of, has_content, is_locked, segments_of
+from akili_cli.core.audit.owners import columns_fit, foreign_streams
 from akili_cli.core.audit.quick import PAGE_ROWS, PageReader, checked
 from akili_cli.domain.clock import SystemClock, iso
 from akili_cli.domain.errors import AuditError, StorageError
@@ -54,18 +54,22 @@ class VerifyReport:
     problems: tuple[Problem, ...]
 
 
-async def verify(db: Database, directory: Path, key: bytes, *, anchors: Sequence[Anchor] = ()) -> VerifyReport:
-    """Check the audit in this database and this directory of JSONL files (or copies of both).
+async def verify(
+    db: Database, directory: Path, key: bytes, *, anchors: Sequence[Anchor] = (), org: str | None = None
+) -> VerifyReport:
+    """Check the audit (with ``org`` that organisation's) in this database and this directory (or copies of both).
 
     With anchors that were kept elsewhere, also that nothing they state was cut off or put back. Reads page by page
     and changes nothing; other processes may write meanwhile. Raises ``AuditError`` when the directory cannot be
     listed or the key is not a key.
     """
-    verification = _Verification(directory, ChainKey(key), anchors, local=db.dialect == "sqlite")
+    verification = _Verification(directory, ChainKey(key), anchors, org, local=db.dialect == "sqlite")
     while True:
         try:
             return await db.read(verification.run)
         except StorageError as error:  # somebody put bytes there that are no text; the other streams still count
+            if error.retryable:  # the database is gone: that says nothing about the audit
+                raise
             if not verification.skip(str(error)):
                 return verification.report()
 
@@ -86,8 +90,11 @@ class _Stream:
 
 
 class _Verification:
-    def __init__(self, directory: Path, key: ChainKey, anchors: Sequence[Anchor], *, local: bool) -> None:
+    def __init__(
+        self, directory: Path, key: ChainKey, anchors: Sequence[Anchor], org: str | None, *, local: bool
+    ) -> None:
         self._kept = anchors
+        self._org = org
         self._connection: Connection
         self._pool: ThreadPoolExecutor
         self._directory = directory
@@ -111,9 +118,13 @@ class _Verification:
         self._connection = connection
         if self._todo is None:
             files = self._list_files()
-            self._heads = {str(head["stream"]): head for head in store.heads(connection)}
-            self._files = {name for name in files if name in self._heads or self._has_content(name)}
-            rows = map(str, store.stream_names(connection))
+            foreign = foreign_streams(connection, self._org, self._key, files)
+            heads = {str(head["stream"]): head for head in store.heads(connection)}
+            self._heads = {name: head for name, head in heads.items() if name not in foreign}
+            self._files = {
+                name for name in files if name in heads or has_content(file_of(self._directory, name))
+            } - foreign
+            rows = set(map(str, store.stream_names(connection))) - foreign
             self._todo = sorted({*self._heads, *rows, *self._files}, reverse=True)
             self._streams = len(self._todo)
         with ThreadPoolExecutor(1, thread_name_prefix="akili-audit-page") as self._pool:
@@ -149,14 +160,6 @@ class _Verification:
                 whole = name.removesuffix(".jsonl") if segment and number < 2 else stream  # noqa: PLR2004 - the second
                 self._segments.setdefault(whole, set()).add(number or 1)
         return set(self._segments)
-
-    def _has_content(self, name: str) -> bool:
-        """An empty file without a stream is what a process leaves that ended before its first record."""
-        try:
-            state = file_of(self._directory, name).lstat()
-        except FileNotFoundError:
-            return True
-        return not stat.S_ISREG(state.st_mode) or state.st_size > 0
 
     def _check(self, name: str) -> None:
         stream = _Stream(name)
@@ -289,7 +292,7 @@ class _Verification:
             stream.problem(seq, "the row was changed: its hash does not fit")
         elif seq == 1:
             self._take_anchor(stream.name, body)
-        if not _columns_fit(row, body):
+        if not columns_fit(row, body):
             stream.problem(seq, "a column of the row was changed: it differs from the hashed body")
         stream.last_at = row["at"] if isinstance(row["at"], float) else 0.0
         return line_of(body, entry_hash)
@@ -392,10 +395,3 @@ class _Verification:
         for name in self._no_file:
             if self._local or name in self._beside or self._heads.get(name, {}).get("host") == here:
                 self._problems.append(Problem(name, None, "its file is missing"))
-
-
-def _columns_fit(row: Row, body: str) -> bool:
-    try:
-        return body.startswith(header(row)) and row["id"] == f"{row['stream']}-{row['seq']}"
-    except TypeError:
-        return False
