@@ -268,12 +268,16 @@ def _listing(conn: Connection, org: str, now: float, *, ended: bool) -> list[Gra
 
 
 def _count_use(conn: Connection, grant: Grant, now: float) -> bool:
-    sql = "UPDATE grants SET uses = uses + 1 WHERE id = :id AND revoked_at IS NULL AND expires_at > :now"
-    return conn.changed(sql, {"id": grant.id, "now": now}) == 1
+    sql = (
+        "UPDATE grants SET uses = uses + 1 "
+        "WHERE org_id = :org AND id = :id AND revoked_at IS NULL AND expires_at > :now"
+    )
+    return conn.changed(sql, {"org": grant.org, "id": grant.id, "now": now}) == 1
 
 
 def _revoke(conn: Connection, grant: Grant, now: float) -> None:
-    conn.execute("UPDATE grants SET revoked_at = :now WHERE id = :id", {"id": grant.id, "now": now})
+    sql = "UPDATE grants SET revoked_at = :now WHERE org_id = :org AND id = :id"
+    conn.execute(sql, {"org": grant.org, "id": grant.id, "now": now})
 
 
 def _grant(row: Row) -> Grant:

@@ -55,7 +55,7 @@ class Ledger:
 
         def add(connection: Connection) -> list[str]:
             store.add(connection, entries)
-            return store.make_room(connection, self._host, limit, keep)
+            return store.make_room(connection, self._org, self._host, limit, keep)
 
         dropped = await self._db.write(add, durable=True)
         for digest in dropped:

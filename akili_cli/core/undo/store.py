@@ -85,15 +85,16 @@ def newest(connection: Connection, who: Mapping[str, object]) -> UndoEntry | Non
     return _entry(rows[0]) if rows else None
 
 
-def make_room(connection: Connection, host: str, limit: int, keep: Collection[str]) -> list[str]:
-    """Give up the oldest images of this machine until the rest takes at most ``limit`` bytes; give their digests.
+def make_room(connection: Connection, org: str, host: str, limit: int, keep: Collection[str]) -> list[str]:
+    """Give up the oldest images of an organisation on this machine until the rest takes at most ``limit`` bytes; give their digests.
 
     Those in ``keep`` stay.
     """
     rows = connection.execute(
         "SELECT before_digest AS digest, MAX(stored_bytes) AS size, MAX(at) AS used FROM undo_entries "
-        "WHERE host = :host AND before_digest IS NOT NULL AND why_not IS NULL GROUP BY before_digest ORDER BY used",
-        {"host": host},
+        "WHERE org_id = :org AND host = :host AND before_digest IS NOT NULL AND why_not IS NULL "
+        "GROUP BY before_digest ORDER BY used",
+        {"org": org, "host": host},
     )
     sizes = {str(row["digest"]): int(str(row["size"])) for row in rows}
     total, dropped = sum(sizes.values()), []
@@ -103,8 +104,8 @@ def make_room(connection: Connection, host: str, limit: int, keep: Collection[st
         if digest in keep:
             continue
         connection.execute(
-            "UPDATE undo_entries SET why_not = :why WHERE host = :host AND before_digest = :digest",
-            {"why": "its earlier content made room for newer ones", "host": host, "digest": digest},
+            "UPDATE undo_entries SET why_not = :why WHERE org_id = :org AND host = :host AND before_digest = :digest",
+            {"why": "its earlier content made room for newer ones", "org": org, "host": host, "digest": digest},
         )
         total -= size
         dropped.append(digest)

@@ -62,9 +62,10 @@ async def test_undoing_an_undo_makes_the_first_one_stand_again(db: SqliteDatabas
 
 async def test_the_images_unused_longest_make_room(db: SqliteDatabase) -> None:
     await db.write(lambda c: store.add(c, (ENTRY, *OTHERS)))
-    assert await db.write(lambda c: store.make_room(c, "h", 20, ())) == []
-    assert await db.write(lambda c: store.make_room(c, "h", 19, ())) == ["d2"]  # d1 was used again at 3.0
-    assert await db.write(lambda c: store.make_room(c, "h", 0, ("d1",))) == []
+    assert await db.write(lambda c: store.make_room(c, "o", "h", 20, ())) == []
+    assert await db.write(lambda c: store.make_room(c, "another", "h", 0, ())) == []
+    assert await db.write(lambda c: store.make_room(c, "o", "h", 19, ())) == ["d2"]  # d1 was used again at 3.0
+    assert await db.write(lambda c: store.make_room(c, "o", "h", 0, ("d1",))) == []
     states = {e.id: e.why_not for e in await db.read(lambda c: store.listing(c, WHO, 9))}
     assert states["aa22"] is not None
     assert states["aa11"] is states["bb33"] is None
