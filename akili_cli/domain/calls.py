@@ -46,7 +46,8 @@ class Run:
     ``untrusted`` names the outside texts that are in context since the last human turn (stdin, files, web);
     while it is not empty, writes, egress and commands count as one risk level higher. ``skill`` is the runbook
     being played, if any. In a ``plan`` run what would change anything is collected instead of done. ``parent_id``
-    is the run that started this one: it pays too.
+    is the run that started this one: it pays too. ``once`` names the call within a run that survives crashes: such a
+    call is begun at most once, and waits where it is for a human's ruling.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Run:
     max_cost_usd: float | None = None
     skill: str | None = None
     parent_id: str | None = None
+    once: str = ""
 
 
 @dataclass(frozen=True, slots=True)

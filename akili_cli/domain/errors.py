@@ -11,7 +11,8 @@ AkiliError                     1 / 500
 |   `-- BudgetExceededError    2 / 402
 |-- NotFoundError              1 / 404
 |-- ConflictError              1 / 409   the state does not allow it (already resolved, changed meanwhile)
-|   `-- ExpiredError           1 / 410
+|   |-- ExpiredError           1 / 410
+|   `-- AlreadyBegunError      1 / 409   an earlier attempt began it and was cut off
 |-- UnavailableError           3 / 503   the gateway cannot be reached
 |-- ModelError                 1 / 502   a model provider failed; ``retryable`` says if trying again may help
 |-- ToolFailedError            1 / 500
@@ -103,6 +104,12 @@ class ExpiredError(ConflictError):
     """It was valid once."""
 
     code, http_status = "expired", 410
+
+
+class AlreadyBegunError(ConflictError):
+    """An earlier attempt at the same run began this call; how far it came is not known."""
+
+    code = "already_begun"
 
 
 class UnavailableError(AkiliError):

@@ -444,6 +444,17 @@ STEPS: tuple[Step, ...] = (
         ),
         drops=("runbook_index",),
     ),
+    Step(
+        "0016_run_effects",
+        (
+            Table(
+                "run_effects",
+                {"org_id": "text", "run_id": "text", "call": "text", "begun_at": "double"},
+                pk=("org_id", "run_id", "call"),
+            ),
+        ),
+        {"approvals": {"waits": "bigint?"}},
+    ),
 )
 
 

@@ -28,7 +28,8 @@ class Approval:
     the run alone; ``digest`` covers organisation, user, tool and the exact arguments.
     ``reason`` is the model's own text and never trusted. Times are epoch seconds. ``inputs`` maps each file the
     action depends on to its digest when it was asked for; a changed one voids the approval. ``plan_id`` and
-    ``plan_index`` place it in a plan, ``skill`` names the runbook that asked.
+    ``plan_index`` place it in a plan, ``skill`` names the runbook that asked. A run that ``waits`` goes on by itself
+    once this is ruled on.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Approval:
     feedback: str | None = None
     consumed_at: float | None = None
     outcome: str | None = None
+    waits: bool = False
 
 
 class AnswerKind(enum.StrEnum):

@@ -27,6 +27,7 @@ from akili_cli.domain.risk import parse_risk
 
 PERMIT_TTL_S = 3600.0
 MIN_TYPED, ID_CHARS = 4, 32
+RULING_POLL_S = 1.0
 
 
 class ApprovalQueue:
@@ -173,6 +174,7 @@ class ApprovalQueue:
             expires_at=now + (PLAN_TTL_S if run.plan else self._settings.ttl_seconds),
             inputs={path: str(digest) for path, digest in inputs.items()} if isinstance(inputs, dict) else {},
             skill=run.skill,
+            waits=bool(run.once),
         )
 
     def _permit(self, request: Request, *, approved_by: str | None = None, approval_id: str | None = None) -> Permit:
@@ -333,6 +335,12 @@ class ApprovalQueue:
         if changed:
             return Refused(f"{', '.join(changed)} changed since it was asked for", "approval-inputs", approval.id)
         return self._permit(request, approved_by=approval.resolved_by, approval_id=approval.id)
+
+    async def ruled(self, approval_id: str) -> Approval:
+        """Wait until somebody has ruled on a pending approval, or it has expired."""
+        while (approval := await self.get(approval_id)).status is ApprovalStatus.PENDING:
+            await self._clock.sleep(RULING_POLL_S)
+        return approval
 
     async def record_outcome(self, approval_id: str, outcome: str) -> None:
         """Note what came of an approved action."""

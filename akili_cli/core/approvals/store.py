@@ -12,7 +12,7 @@ from akili_cli.domain.calls import Source, canonical_json
 _COLUMNS = (
     "id, org_id, user_id, source, agent, run_id, correlation_id, conversation_id, call_id, tool, arguments, digest, "
     "action_risk, effects, rule_id, rule_origin, because, reason, untrusted, cwd, host, status, created_at, "
-    "expires_at, inputs, plan_id, plan_index, skill"
+    "expires_at, inputs, plan_id, plan_index, skill, waits"
 )
 _FIELDS = tuple(field.name for field in fields(Approval))  # a newer akili may have added columns
 _RENAMED = {"org": "org_id", "user": "user_id", "risk": "action_risk"}
@@ -27,6 +27,7 @@ def add(conn: Connection, approval: Approval) -> None:
     values["untrusted"] = canonical_json(list(approval.untrusted))
     values["inputs"] = canonical_json(approval.inputs)
     values["source"], values["status"] = str(approval.source), str(approval.status)
+    values["waits"] = int(approval.waits)
     marks = ", ".join(f":{name}" for name in names)
     sql = f"INSERT INTO approvals ({_COLUMNS}) VALUES ({marks})"  # noqa: S608  # column names are ours
     conn.execute(sql, {name: values[name] for name in names})
@@ -143,4 +144,5 @@ def _approval(row: Row) -> Approval:
     values["untrusted"] = tuple(values["untrusted"])  # type: ignore[arg-type]  # a JSON list
     values["source"] = Source(str(values["source"]))
     values["status"] = ApprovalStatus(str(values["status"]))
+    values["waits"] = bool(values["waits"])
     return Approval(**{name: values[name] for name in _FIELDS})  # type: ignore[arg-type]  # the columns of the fields

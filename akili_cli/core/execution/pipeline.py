@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from akili_cli.adapters.storage.base import Connection
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.approvals.auto import APPROVER
 from akili_cli.core.approvals.grants import Grant
@@ -20,6 +22,7 @@ from akili_cli.core.budget.ledger import Ledger
 from akili_cli.core.budget.model import Reservation
 from akili_cli.core.execution.cache import ResultCache
 from akili_cli.core.execution.cards import whole_card
+from akili_cli.core.execution.once import begins_once
 from akili_cli.core.execution.recording import record_of, who, with_output
 from akili_cli.core.execution.understanding import understand
 from akili_cli.core.policy.engine import RuleSet, decide
@@ -41,6 +44,7 @@ from akili_cli.domain.decisions import Decision, Permit, Verdict
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import (
     AkiliError,
+    AlreadyBegunError,
     BudgetExceededError,
     ConflictError,
     InvalidArgumentsError,
@@ -49,6 +53,7 @@ from akili_cli.domain.errors import (
 from akili_cli.domain.risk import Risk
 
 MAX_EDITS = 5
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,46 @@ class Pipeline:
                 hint=f"akili approvals approve {held.plan_id} --only {held.plan_index}",
             )
         self.approvals.check_here(held)
+        if held.waits:
+            return await self._rule(held, by)
         return await self._resume(approval_id, by)
+
+    async def _rule(self, held: Approval, by: Principal) -> tuple[Approval, StepResult]:
+        """Approve a call whose run waits for that; the run itself uses it (``proceed``)."""
+        approval = await self.approvals.approve(held.id, by)
+        if approval.status is not ApprovalStatus.APPROVED:
+            await self._record_ruling(replace(approval, resolved_by=by.user), Result.VOTED)
+            return approval, await self._short_of_quorum(approval)
+        entry = await self._record_ruling(approval, Result.APPROVED)
+        call, _ = self._frozen(approval)
+        text = f"Approved. The run that waits for it ({approval.source}, for {approval.user}) goes on with it."
+        return approval, StepResult(self._shown(call), Status.OK, text, entry.id, approval_id=approval.id)
+
+    async def proceed(self, approval_id: str) -> StepResult:
+        """Run a call that was held, once somebody has ruled on it: from the run that waited, with ``Run.once`` set.
+
+        A denial or an approval that expired is a refusal; one that was used up already is ``interrupted``.
+        """
+        approval = await self.approvals.get(approval_id)
+        try:
+            if approval.status is ApprovalStatus.APPROVED:
+                return (await self._use_up(approval))[1]
+        except ConflictError as error:
+            approval = await self.approvals.get(approval_id)
+            _LOG.debug("an approval could not be used: %s", error)
+        call, run = self._frozen(approval)
+        request = self.prepare(call, run).request(call, run)
+        match approval.status:
+            case ApprovalStatus.CONSUMED:
+                why = "it was approved and begun before, and the run was cut off; how far it came is not known"
+                entry = await self.audit.append(record_of(request, Result.INTERRUPTED, error=why))
+                return self._refusal(request, Status.INTERRUPTED, f"Interrupted: {why}", entry.id)
+            case ApprovalStatus.DENIED:
+                told = f": {approval.feedback}" if approval.feedback else ""
+                because = f"{approval.resolved_by} said no{told}"
+            case _:
+                because = "nobody approved it in time"
+        return await self._refused(request, Refused(because, approval.rule_id, approval.id))
 
     def _frozen(self, approval: Approval) -> tuple[ToolCall, Run]:
         call, run = frozen_call(approval)
@@ -180,6 +224,9 @@ class Pipeline:
     async def _use(self, approval: Approval, own_changes: tuple[str, ...] = ()) -> tuple[Approval, StepResult]:
         """Use up an approved call and run it; ``own_changes`` is what earlier steps of its plan may have changed."""
         await self._record_ruling(approval, Result.APPROVED)
+        return await self._use_up(approval, own_changes)
+
+    async def _use_up(self, approval: Approval, own_changes: tuple[str, ...] = ()) -> tuple[Approval, StepResult]:
         approval = await self.approvals.consume(approval.id)
         call, run = self._frozen(approval)
         try:
@@ -322,11 +369,15 @@ class Pipeline:
         else:
             self.cache.clear()
         try:
-            hold, intent = await self._intend(request, permit)
+            hold, intent = await self._intend(request, prepared, permit)
         except BudgetExceededError as error:
             record = record_of(request, Result.BUDGET_EXCEEDED, permit=permit, error=str(error))
             entry = await self.audit.append(record)
             return self._refusal(request, Status.BUDGET_EXCEEDED, f"Refused: {error}", entry.id)
+        except AlreadyBegunError as error:
+            record = record_of(request, Result.INTERRUPTED, permit=permit, error=str(error))
+            entry = await self.audit.append(record)
+            return self._refusal(request, Status.INTERRUPTED, f"Interrupted: {error}", entry.id)
         permit = replace(permit, audit_id=intent.id)
         started = self.clock.monotonic()
         output = await self._execute(request, prepared, permit, started)
@@ -340,17 +391,26 @@ class Pipeline:
             self.cache.put(key, clean)
         return replace(self._result(request, clean, entry.id), duration_s=duration_s)
 
-    async def _intend(self, request: Request, permit: Permit) -> tuple[Reservation, AuditEntry]:
-        """Reserve what the call costs, then make its intent durable; both at once when it costs nothing."""
-        run = request.run
+    async def _intend(self, request: Request, prepared: Prepared, permit: Permit) -> tuple[Reservation, AuditEntry]:
+        """Reserve what the call costs, then make its intent durable; both at once when it costs nothing.
+
+        Raises ``BudgetExceededError``, and ``AlreadyBegunError`` for a call that must not be begun a second time.
+        """
+        run, tool = request.run, prepared.tool
         user, price = run.principal.user, self.ledger.tool_price(request.call.name)
         intent = replace(record_of(request, Result.INTENT, permit=permit), kind=Kind.CALL_INTENT)
         family: Any = {"parent_id": run.parent_id, "run_limit_usd": run.max_cost_usd}
+        repeatable = tool.read_only or tool.idempotent or not run.once
+        checks = [] if repeatable else [begins_once(run, self.clock.now())]
         if price == 0:
             hold, covers = self.ledger.unheld(user, run.id, **family)
-            return hold, await self.audit.append(intent, guard=covers)
+            return hold, await self.audit.append(intent, guard=_all_of(covers, *checks))
         hold = await self.ledger.reserve(user, run.id, price, **family)
-        return hold, await self.audit.append(intent)
+        try:
+            return hold, await self.audit.append(intent, guard=_all_of(*checks))
+        except AlreadyBegunError:
+            await self.ledger.release(hold)
+            raise
 
     async def _execute(self, request: Request, prepared: Prepared, permit: Permit, started: float) -> ToolOutput:
         try:
@@ -409,9 +469,9 @@ class Pipeline:
         )
         return replace(self._refusal(request, Status.APPROVAL_REQUIRED, text, entry.id), approval_id=approval.id)
 
-    async def _record_ruling(self, approval: Approval, result: Result) -> None:
+    async def _record_ruling(self, approval: Approval, result: Result) -> AuditEntry:
         _, run = frozen_call(approval)
-        await self.audit.append(
+        return await self.audit.append(
             AuditRecord(
                 kind=Kind.APPROVAL,
                 **who(run),
@@ -462,6 +522,14 @@ def frozen_call(approval: Approval) -> tuple[ToolCall, Run]:
         skill=approval.skill,
     )
     return ToolCall(approval.call_id, approval.tool, approval.arguments), run
+
+
+def _all_of(*checks: Callable[[Connection], None]) -> Callable[[Connection], None]:
+    def check(connection: Connection) -> None:
+        for one in checks:
+            one(connection)
+
+    return check
 
 
 def _changed_paths(step: Approval) -> tuple[str, ...]:
