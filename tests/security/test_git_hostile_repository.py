@@ -126,6 +126,16 @@ CONFIGS = {
     "submodule-summary": "[status]\nsubmoduleSummary = true\n[diff]\nsubmodule = diff\nignoreSubmodules = none\n",
     "credential": '[credential]\nhelper = !{evil}\n[trailer "x"]\ncommand = {evil}\ncmd = {evil}\n',
     "config-hook": '[hook "x"]\ncommand = {evil}\nevent = post-index-change\n',
+    "mail-and-blame": "[mailmap]\nfile = /etc/passwd\nblob = HEAD:a.txt\n[blame]\nignoreRevsFile = /etc/passwd\n",
+    "attributes-elsewhere": '[core]\nattributesFile = /etc/passwd\nexcludesFile = /etc/passwd\n[diff "x"]\n'
+    "textconv = {evil}\ncommand = {evil}\n",
+    "order-file": "[diff]\norderFile = /etc/passwd\ntool = x\nguitool = x\n[difftool]\nprompt = false\n"
+    '[difftool "x"]\ncmd = {evil}\n',
+    "remotes": '[remote "origin"]\nurl = ext::{evil}\nuploadpack = {evil}\n[url "ext::{evil}"]\ninsteadOf = /\n'
+    '[branch "main"]\nremote = origin\nmerge = refs/heads/main\n[uploadpack]\npackObjectsHook = {evil}\n',
+    "trace": "[trace2]\neventTarget = {marks}/t\nnormalTarget = {marks}/t\nperfTarget = {marks}/t\n",
+    "odd-programs": "[help]\nbrowser = {evil}\nautocorrect = immediate\n[sequence]\neditor = {evil}\n"
+    "[interactive]\ndiffFilter = {evil}\n[credential]\nhelper = {evil}\n[core]\naskPass = {evil}\n",
     "one-line": "[core] fsmonitor = {evil}\n",
     "unquoted-tail": '[core]\nfsmonitor = "{evil}" \\\n ; tail\n',
     "crlf": "[core]\r\n\tfsmonitor = {evil}\r\n",
@@ -141,10 +151,12 @@ async def test_no_setting_of_the_repository_runs_anything(name: str, repo: Path,
             (where / hook).write_bytes(Path(evil).read_bytes())
             (where / hook).chmod(0o755)
     (repo / ".gitattributes").write_text("* filter=x diff=x merge=x\n*.bin filter=a=b.c\n")
+    marks = str(Path(evil).parent / "marks")
     with (repo / ".git" / "config").open("a") as file:
-        file.write(CONFIGS[name].replace("{evil}", evil).replace("{hooks}", str(hooks)))
+        file.write(CONFIGS[name].replace("{evil}", evil).replace("{hooks}", str(hooks)).replace("{marks}", marks))
     answers = await ask_all(sandbox, repo, evil)
     assert all(answer.ok for answer in answers), shown(answers)
+    assert "root:" not in shown(answers)
     assert "second" in answers[0].text
     assert "+two" in answers[0].text
 
@@ -248,3 +260,48 @@ def test_a_config_that_git_or_we_cannot_read_is_refused(config: str, repo: Path,
     (repo / ".git" / "config").write_text(config)
     with pytest.raises(InvalidArgumentsError):
         GitRead(PlainSandbox(), home="/", cwd="/").effects(GitReadArgs(subcommand="log", repo_path=str(repo)))
+
+
+def test_a_borrowed_linked_or_pointed_place_is_declared_and_so_ruled_on(repo: Path, place: Path) -> None:
+    other = make_repo(place / "other")
+    reader = GitRead(PlainSandbox(), home="/", cwd="/")
+
+    def reads() -> tuple[str, ...]:
+        return reader.effects(GitReadArgs(subcommand="log", repo_path=str(repo))).reads
+
+    (repo / ".git" / "objects" / "info").mkdir(exist_ok=True)
+    (repo / ".git" / "objects" / "info" / "alternates").write_text(f"{other}/.git/objects\n")
+    assert reads() == (str(repo), f"{other}/.git/objects")
+    (repo / ".git").rename(place / "store")
+    (repo / ".git").write_text(f"gitdir: {place}/store\n")
+    assert set(reads()) == {str(repo), f"{place}/store", f"{other}/.git/objects"}
+    (repo / ".git").write_text("gitdir: ../other/.git\n")
+    assert set(reads()) == {str(repo), f"{other}/.git"}
+
+
+@pytest.mark.parametrize("name", ["GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_SSH_COMMAND", "GIT_PROXY_COMMAND", "PAGER"])
+async def test_variables_of_akilis_own_do_not_reach_git(
+    name: str, repo: Path, evil: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, evil)
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", f"'core.fsmonitor={evil}'")
+    answers = await ask_all(sandbox, repo, evil)
+    assert all(answer.ok for answer in answers), shown(answers)
+
+
+async def test_a_branch_named_like_an_option_is_only_a_name(repo: Path, evil: str, sandbox: Sandbox) -> None:
+    head = git(repo, "rev-parse", "HEAD")
+    for name in ("--output=x", "--exec=x", "-O", "@{upstream}"):
+        (repo / ".git" / "refs" / "heads" / name).write_text(head)
+    await ask_all(sandbox, repo, evil)
+    assert not (repo / "x").exists()
+
+
+async def test_a_mail_map_or_ignore_list_that_is_a_link_shows_nothing(
+    repo: Path, place: Path, evil: str, sandbox: Sandbox
+) -> None:
+    (place / "secret").write_text("SECRET <ann@example.org>\n*.txt diff=SECRET\n")
+    for name in (".mailmap", ".gitattributes", ".gitignore"):
+        (repo / name).symlink_to(place / "secret")
+    assert "SECRET" not in shown(await ask_all(sandbox, repo, evil))

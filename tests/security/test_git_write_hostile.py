@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,6 +103,22 @@ CONFIGS = {
     "rebase": "[rebase]\nautoSquash = true\nbackend = apply\nmissingCommitsCheck = warn\n[rerere]\nenabled = true\n",
     "interactive": "[interactive]\ndiffFilter = {evil}\n[core]\nworktree = /\nbare = true\n",
     "include": "[include]\npath = {included}\n",
+    "include-by-remote": '[remote "x"]\nurl = https://x\n[includeIf "hasconfig:remote.*.url:https://x"]\n'
+    "path = {included}\n",
+    "odd-programs": "[core]\ngitProxy = {evil}\n[pager]\nadd = {evil}\ntag = {evil}\nstash = {evil}\n[help]\n"
+    "browser = {evil}\nautocorrect = immediate\n[web]\nbrowser = {evil}\n[browser {q}x{q}]\ncmd = {evil}\n[mergetool "
+    "{q}x{q}]\ncmd = {evil}\n[difftool {q}x{q}]\ncmd = {evil}\n[man {q}x{q}]\ncmd = {evil}\n",
+    "remotes": "[remote {q}origin{q}]\nurl = ext::{evil}\nuploadpack = {evil}\nreceivepack = {evil}\nvcs = evil\n"
+    "promisor = true\n[url {q}ext::{evil}{q}]\ninsteadOf = /\n[protocol]\nallow = always\n[uploadpack]\n"
+    "packObjectsHook = {evil}\n",
+    "submodules": "[submodule]\nrecurse = true\n[submodule {q}x{q}]\nupdate = !{evil}\nurl = ext::{evil}\n"
+    "active = true\n[fetch]\nrecurseSubmodules = true\n",
+    "work-tree-config": "[extensions]\nworktreeConfig = true\n[core]\nbare = true\nworktree = /tmp\n",
+    "trace": "[trace2]\neventTarget = {evil}\nnormalTarget = {evil}\n[core]\nattributesFile = {included}\n"
+    "excludesFile = {included}\n[commit]\ntemplate = {included}\nverbose = true\n",
+    "hook-settings": "[hook {q}x{q}]\ncommand = {evil}\nevent = pre-commit\nevent = post-checkout\n",
+    "rewrites": "[notes]\nrewriteRef = refs/notes/*\n[rebase]\nautoStash = true\nupdateRefs = true\n"
+    "instructionFormat = {q}%s%nexec {evil}{q}\n[sequence]\neditor = {evil}\n",
 }
 
 
@@ -125,7 +143,7 @@ async def test_nothing_of_the_repositorys_own_runs(name: str, repo: Path, evil: 
     included.write_text(f"[core]\nfsmonitor = {evil}\neditor = {evil}\n")
     (repo / ".gitattributes").write_text("*.txt diff=x\n")
     with (repo / ".git" / "config").open("a") as config:
-        config.write(CONFIGS[name].format(evil=evil, hooks=hooks, included=included))
+        config.write(CONFIGS[name].format(evil=evil, hooks=hooks, included=included, q='"'))
     await change_everything(repo)
     assert not marks.exists(), marks.read_text()
 
@@ -237,3 +255,107 @@ async def test_a_repository_that_leads_elsewhere_after_the_ruling_is_refused(rep
     (repo / ".git").write_text(f"gitdir: {tmp_path}/elsewhere\n")
     with pytest.raises(RefusedError, match="does not cover"):
         await writer.run(asked, permit)
+
+
+@pytest.mark.parametrize(
+    "place", ["HEAD", "index", "COMMIT_EDITMSG", "logs/HEAD", "refs/heads/topic", "logs/refs/heads"]
+)
+async def test_git_never_writes_through_a_link_out_of_the_repository(place: str, repo: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    path = repo / ".git" / place
+    if path.exists():
+        path.rename(outside)
+    else:
+        outside.write_text("precious\n")
+    path.symlink_to(outside)
+    before = sorted(outside.iterdir()) if outside.is_dir() else outside.read_bytes()
+    with pytest.raises(InvalidArgumentsError, match="outside of the repository"):
+        await call(repo, "commit", "--allow-empty", "-m", "x")
+    assert (sorted(outside.iterdir()) if outside.is_dir() else outside.read_bytes()) == before
+
+
+async def test_hooks_that_are_a_link_elsewhere_are_no_hindrance(repo: Path, evil: str, marks: Path) -> None:
+    elsewhere = repo.parent / "hooks"
+    (repo / ".git" / "hooks").rename(elsewhere)
+    (elsewhere / "pre-commit").write_text(Path(evil).read_text())
+    (elsewhere / "pre-commit").chmod(0o755)
+    (repo / ".git" / "hooks").symlink_to(elsewhere)
+    assert (await call(repo, "commit", "--allow-empty", "-m", "x")).ok
+    assert not marks.exists()
+
+
+def test_a_work_tree_path_that_leads_out_by_links_is_not_written(repo: Path, tmp_path: Path) -> None:
+    """The tree has a link and, on a branch, a file where the link points: git must not write there."""
+    git(repo, "switch", "-q", "feature")
+    (repo / "way").mkdir()
+    (repo / "way" / "x").write_text("x\n")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "a directory")
+    git(repo, "switch", "-q", "main")
+    (tmp_path / "outside").mkdir()
+    (repo / "way").symlink_to(tmp_path / "outside")
+    for line in ("checkout -f feature", "reset --hard feature", "checkout feature -- way/x"):
+        asyncio.run(call(repo, *line.split()))
+        assert not list((tmp_path / "outside").iterdir())
+
+
+@pytest.mark.parametrize(
+    "subject", ["exec touch {ran}", "x\rexec touch {ran}", "--exec=touch {ran}", "#\nexec touch {ran}"]
+)
+@pytest.mark.parametrize(
+    "line", ["rebase feature", "rebase -r feature", "cherry-pick odd", "merge odd", "commit --fixup=odd"]
+)
+async def test_a_commit_message_is_never_a_command(subject: str, line: str, repo: Path, marks: Path) -> None:
+    (repo / "c.txt").write_text("c\n")
+    git(repo, "add", ".")
+    git(repo, "commit", "-q", "--cleanup=verbatim", "-m", subject.format(ran=marks))
+    git(repo, "branch", "odd")
+    if "odd" in line:
+        git(repo, "reset", "-q", "--hard", "HEAD~1")
+    await call(repo, *line.split(), *(("--allow-empty",) if "commit" in line else ()))
+    assert not marks.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["gpg_sign_opt", "exec", "autostash", "author-script", "strategy_opts", "git-rebase-todo"]
+)
+@pytest.mark.parametrize("kind", ["rebase-merge", "rebase-apply"])
+async def test_notes_of_a_planted_rebase_run_nothing(kind: str, name: str, repo: Path, evil: str, marks: Path) -> None:
+    notes = repo / ".git" / kind
+    notes.mkdir()
+    head = git(repo, "rev-parse", "HEAD").strip()
+    planted = {
+        "head-name": "refs/heads/main\n",
+        "onto": f"{head}\n",
+        "orig-head": f"{head}\n",
+        "interactive": "",
+        "rebasing": "",
+        "next": "1\n",
+        "last": "1\n",
+        "done": "",
+        "git-rebase-todo": f"pick {head}\n",
+        "quiet": "",
+        "message": "x\n",
+        "0001": "x\n",
+        name: {
+            "gpg_sign_opt": f"-S{evil}\n",
+            "author-script": f"GIT_AUTHOR_NAME='x'\nGIT_SSH_COMMAND='{evil}'\nGIT_EDITOR='{evil}'\n",
+            "git-rebase-todo": f"break\nreword {head}\nfixup -c {head}\n",
+        }.get(name, f"{evil}\n"),
+    }
+    for file, text in planted.items():
+        (notes / file).write_text(text)
+    with (repo / ".git" / "config").open("a") as config:
+        config.write(f"[gpg]\nprogram = {evil}\n[core]\neditor = {evil}\n[sequence]\neditor = {evil}\n")
+    for verb in ("--continue", "--skip", "--abort"):
+        with contextlib.suppress(InvalidArgumentsError):
+            await call(repo, "rebase", verb)
+    assert not marks.exists()
+
+
+def test_a_config_too_large_to_switch_off_is_refused(repo: Path) -> None:
+    with (repo / ".git" / "config").open("a") as config:
+        config.write("".join(f"[evil{number}]\n{'k' * 90} = x\n" for number in range(1000)))
+    writer = GitWrite(PlainSandbox(), NoRepositoryImages(), home="/", cwd="/")
+    with pytest.raises(InvalidArgumentsError, match="can be switched off"):
+        writer.effects(GitWriteArgs(subcommand="add", repo_path=str(repo), args=["-A"]))

@@ -72,6 +72,7 @@ _BRANCH_ATOM = re.compile(
     r"|tree|author(name|email|date)?|committer(name|email|date)?|creator(date)?|worktreepath|version"
     r"|color|align|end|if|then|else)(:[-\w=.,: %/+]*)?"
 )
+_MAGIC = re.compile(r":(\((?P<words>[^)]*)\)|(?P<signs>[/!^]*):?)")
 _OF_HEAD = dict.fromkeys(("--contains", "--no-contains", "--merged", "--no-merged"), "HEAD")
 _AT_REVISION = re.compile(r"@($|[{~^:.])")
 
@@ -165,7 +166,11 @@ def _check_positional(subcommand: str, arg: str, args: list[str], top: str, cwd:
 
 def check_path(arg: str, top: str, cwd: str) -> None:
     """Refuse a path outside the work tree, where ``git diff`` would read any file."""
-    path = re.sub(r"^:(\([^)]*\)|[/!^]*:?)", "", arg)
-    for text in (arg, path):
-        if text and not is_within(posixpath.normpath(posixpath.join(cwd, text)), top):
+    found = _MAGIC.match(arg)
+    plain = [(cwd, arg)]
+    if found is not None:
+        from_top = "/" in (found["signs"] or "") or "top" in (found["words"] or "").split(",")
+        plain.append((top if from_top else cwd, arg[found.end() :]))
+    for start, text in plain:
+        if text and not is_within(posixpath.normpath(posixpath.join(start, text)), top):
             raise InvalidArgumentsError(f"{arg!r} lies outside the repository {top!r}")

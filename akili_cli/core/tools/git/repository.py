@@ -17,6 +17,7 @@ from akili_cli.domain.paths import is_within
 _MAX_META_BYTES = 1_048_576
 _MAX_INCLUDES = 20
 _MAX_ALTERNATES = 50
+_MAX_SILENCED_BYTES = 65_536  # they travel in the environment, which has a limit
 _LINKED = ("", "info", "objects", "objects/info", "objects/pack", "refs", "logs")
 
 
@@ -122,6 +123,8 @@ def _config(git_dir: str, common_dir: str) -> tuple[list[str], tuple[str, ...], 
                 silenced[setting.key] = None
             elif setting.value:
                 waiting.append(_included(posixpath.dirname(file), setting.value))
+        if sum(len(key) for key in silenced) > _MAX_SILENCED_BYTES:
+            raise InvalidArgumentsError("the repository's config sets more than can be switched off")
     return seen, tuple(silenced), frozenset(kept)
 
 

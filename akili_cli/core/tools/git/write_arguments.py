@@ -188,7 +188,7 @@ def _check_positional(subcommand: str, arg: str, top: str, cwd: str) -> None:
     if any(ord(char) < ord(" ") for char in arg):
         raise InvalidArgumentsError(f"git {subcommand}: {arg!r} holds control characters")
     if subcommand in _WITH_PATHS:
-        check_path(arg, top, top if arg.startswith(":") else cwd)
+        check_path(arg, top, cwd)
     if subcommand in ("rm", "mv", "add") and _inside_git(arg, cwd):
         raise InvalidArgumentsError(f"git {subcommand}: {arg!r} lies in git's own directory")
 

@@ -48,7 +48,9 @@ _TODO_WORDS = frozenset(
     }
 )
 _FILTER = re.compile(r"(^|\s)filter\s*=", re.MULTILINE)
+_NOT_WRITTEN = frozenset(("hooks", "info", "config", "config.worktree", "description", "branches"))
 _MAX_DIRECTORIES = 50_000
+_MAX_OWN_FILES = 200_000
 _MAX_INNER = 50
 
 
@@ -75,6 +77,7 @@ def prepare(repository: Repository, subcommand: str, passed: tuple[str, ...]) ->
             "the repository passes content through filters, which git_write does not run: it would store other bytes",
             hint=f"run git {subcommand} yourself",
         )
+    _check_links(repository)
     inner = _inner_keys(repository)
     _check_under_way(repository, passed)
     env = hardened_env(repository, forced=_FORCED, silenced=inner)
@@ -105,6 +108,26 @@ def unwritable(repository: Repository, uid: int) -> str | None:
 def _names_filters(repository: Repository) -> bool:
     files = (f"{repository.top}/.gitattributes", f"{repository.common_dir}/info/attributes")
     return any(_FILTER.search(read_text(file) or "") for file in files)
+
+
+def _check_links(repository: Repository) -> None:
+    """Git writes through links among its own files: those may not lead out of the repository."""
+    places = written_places(repository)
+    for number, path in enumerate(_own_files(repository)):
+        if number > _MAX_OWN_FILES:
+            raise InvalidArgumentsError(f"git's own files are more than {_MAX_OWN_FILES}; they are not checked")
+        if os.path.islink(path):  # noqa: PTH114 - beside the calls that need a text path
+            target = os.path.realpath(path)
+            if not any(is_within(target, place) for place in places):
+                raise InvalidArgumentsError(f"{path!r} is a link to {target!r}, outside of the repository")
+
+
+def _own_files(repository: Repository) -> Iterator[str]:
+    for directory in dict.fromkeys((repository.git_dir, repository.common_dir)):
+        yield from (f"{directory}/{name}" for name in os.listdir(directory) if name not in _NOT_WRITTEN)  # noqa: PTH208 - as above
+        for root in ("refs", "logs", "rebase-merge", "sequencer"):
+            for where, directories, files in os.walk(f"{directory}/{root}"):
+                yield from (posixpath.join(where, name) for name in (*directories, *files))
 
 
 def _check_under_way(repository: Repository, passed: tuple[str, ...]) -> None:
