@@ -122,9 +122,12 @@ class StepResult:
     layers: tuple[str, ...] = ()
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+
+
 def canonical_json(value: object) -> str:
     """Write a value as the one JSON text that digests are made of (sorted keys, no spaces, ASCII)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return _CANONICAL.encode(value)
 
 
 def call_digest(principal: Principal, name: str, arguments: Mapping[str, object]) -> str:

@@ -50,12 +50,16 @@ class Effects:
     def as_dict(self) -> dict[str, object]:
         """Give a JSON-ready form that leaves out what is empty."""
         out: dict[str, object] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "commands":
+        for name in _FIELDS:
+            value = getattr(self, name)
+            if not value and name != "reversible":
+                continue
+            if name == "commands":
                 value = [list(command.argv) for command in value]
             elif isinstance(value, tuple):
                 value = list(value)
-            if value or field.name == "reversible":
-                out[field.name] = value
+            out[name] = value
         return out
+
+
+_FIELDS = tuple(field.name for field in fields(Effects))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -90,7 +90,12 @@ def bind(params: Params | None) -> dict[str, object]:
     Booleans become 0 and 1, enums their value. PostgreSQL text cannot hold NUL and neither database can hold
     half a surrogate pair: both become U+FFFD, so that hostile text is stored rather than failing a record.
     """
-    return {name: _plain(name, value) for name, value in params.items()} if params else {}
+    if not params:
+        return {}
+    return {  # most values are plain texts, and every record of the audit has many
+        name: value if type(value) is str and value.isascii() and "\0" not in value else _plain(name, value)
+        for name, value in params.items()
+    }
 
 
 def _plain(name: str, value: object) -> object:
@@ -111,6 +116,17 @@ def storable_text(text: str) -> str:
     if plain.isascii():
         return plain if "\0" not in plain else plain.replace("\0", "\ufffd")
     return re.sub("[\0\ud800-\udfff]", "\ufffd", plain)
+
+
+def value_lists(names: Sequence[str], rows: Sequence[Row]) -> tuple[str, dict[str, object]]:
+    """Write columns of rows as the lists that follow VALUES, and their parameters."""
+    params: dict[str, object] = {}
+    lists = []
+    for number, row in enumerate(rows):
+        marks = [f"r{number}c{column}" for column in range(len(names))]
+        params.update(zip(marks, (row[name] for name in names), strict=True))
+        lists.append(f"(:{', :'.join(marks)})")
+    return ", ".join(lists), params
 
 
 def search_words(words: str) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ class Drafter:
 
     def _is_plain(self, record: AuditRecord, columns: dict[str, str], details: str) -> bool:
         """Tell whether the record can be written as it is: nothing to hide, to shorten or to escape."""
-        joined = "".join(columns.values())
+        joined = " ".join(columns.values())
         return (
             len(details) <= LONG_CHARS
             and len(joined) <= _MAX_COLUMN_CHARS
@@ -69,8 +69,7 @@ class Drafter:
             and joined.isprintable()
             and "content" not in record.parameters
             and "code" not in record.parameters
-            and not self._redactor.suspicious(details)
-            and not self._redactor.suspicious("\n".join(columns.values()))
+            and not self._redactor.suspicious(f"{joined}\n{details}")
         )
 
     def _clean_details(self, details: dict[str, object], altered: set[str]) -> str:

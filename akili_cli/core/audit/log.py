@@ -73,7 +73,8 @@ class AuditLog:
         """Make one record durable; raises ``AuditError``.
 
         ``guard`` looks, in the transaction that would write the record, whether it still may be: what it raises (an
-        ``AkiliError``) is raised here, and nothing is written. It must not change anything.
+        ``AkiliError``) is raised here, and nothing is written. What it changes is kept together with the record, so it
+        must change nothing when it raises.
         """
         return (await self._append((record,), guard))[0]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from akili_cli.core.policy.index import RuleIndex
 from akili_cli.core.policy.match import compile_match
-from akili_cli.core.policy.model import Action, Rule
+from akili_cli.core.policy.model import Action, Condition, Rule
 from akili_cli.domain.decisions import BUILT_IN, Decision, RuleHit, Verdict
 from akili_cli.domain.risk import Risk
 
@@ -33,12 +33,12 @@ class RuleSet:
 
     def lowest_risk(self, action: Action) -> Risk:
         """Give the lowest level that a matching allow rule states, at most the action's own."""
-        stated = [rule.risk for rule, tests in self._lowering if all(test(action) for test in tests)]
+        stated = [rule.risk for rule, tests in self._lowering if _pass(tests, action)]
         return min([action.risk, *(risk for risk in stated if risk is not None)])
 
     def matching(self, action: Action) -> list[Rule]:
         """Give every rule that speaks to an action."""
-        return [rule for rule, tests in self._index.candidates(action) if all(test(action) for test in tests)]
+        return [rule for rule, tests in self._index.candidates(action) if _pass(tests, action)]
 
     def without(self, ids: Collection[str]) -> RuleSet:
         """Give the set as it would be without some rules."""
@@ -47,6 +47,13 @@ class RuleSet:
     def adding(self, rule: Rule) -> RuleSet:
         """Give the set as it would be with one rule more."""
         return RuleSet((*self.rules, rule))
+
+
+def _pass(tests: tuple[Condition, ...], action: Action) -> bool:
+    for test in tests:  # noqa: SIM110 - twice as fast as all() with a generator, and on the path of every call
+        if not test(action):
+            return False
+    return True
 
 
 def decide(action: Action, rules: RuleSet) -> Decision:
@@ -58,8 +65,9 @@ def decide(action: Action, rules: RuleSet) -> Decision:
     say the same, those that speak to what is known of an opaque action come first.
     """
     risk, reasons = _raise(action, rules.lowest_risk(action))
-    matched = _silence_asks(rules.matching(replace(action, risk=risk)))
-    blind = _blind(matched, replace(action, risk=risk), rules)
+    ruled = action if risk is action.risk else replace(action, risk=risk)
+    matched = _silence_asks(rules.matching(ruled))
+    blind = _blind(matched, ruled, rules)
     hits = [RuleHit(rule.id, rule.origin, rule.verdict, _because(rule, action, blind)) for rule in matched]
     hits.sort(key=lambda hit: (_STRENGTH[hit.verdict], hit.rule_id in blind, hit.rule_id))
     hits = hits or [DEFAULT_DENY]

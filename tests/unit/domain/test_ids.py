@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -16,6 +18,28 @@ def test_ids_have_their_forms_and_never_repeat() -> None:
         made = {make() for _ in range(100)}
         assert len(made) == 100
         assert all(re.fullmatch(form, one) for one in made)
+
+
+def test_threads_never_draw_the_same_bytes() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: new_uuid(), range(5000)))
+    assert len(set(made)) == 5000
+    assert all(is_uuid(one) for one in made)
+
+
+def test_a_child_process_draws_its_own() -> None:
+    new_uuid()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, new_uuid().encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 64).decode()
+    os.close(reading)
+    assert is_uuid(theirs)
+    assert theirs not in {new_uuid() for _ in range(600)}
 
 
 def test_a_uuid_is_one_in_its_canonical_form() -> None:

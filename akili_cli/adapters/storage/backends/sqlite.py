@@ -20,7 +20,7 @@ from akili_cli.adapters.storage.base import Connection, Row
 from akili_cli.adapters.storage.migrations import MIGRATION_SET, pending, searchable, sqlite_migrations
 from akili_cli.adapters.storage.portable import UnitOfWork, search_words, sqlite_sql
 from akili_cli.adapters.storage.schema import STEPS, Step
-from akili_cli.domain.errors import ConflictError, StorageError
+from akili_cli.domain.errors import AkiliError, ConflictError, StorageError
 
 T = TypeVar("T")
 
@@ -54,13 +54,15 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, sqlite3.Warning) as error:
-        code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        if code in _TAKEN:
-            raise ConflictError(f"that key is taken: {error}") from error
-        primary = code & 0xFF
-        raise StorageError(
-            f"the database refused: {error}", hint=_HINTS.get(primary, ""), retryable=primary in _BUSY
-        ) from error
+        raise _ours(error) from error
+
+
+def _ours(error: sqlite3.Error | sqlite3.Warning) -> AkiliError:
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if code in _TAKEN:
+        return ConflictError(f"that key is taken: {error}")
+    primary = code & 0xFF
+    return StorageError(f"the database refused: {error}", hint=_HINTS.get(primary, ""), retryable=primary in _BUSY)
 
 
 class _Job(Generic[T]):
@@ -267,13 +269,15 @@ class _Writer(threading.Thread):
 
 def _unit(connection: sqlite3.Connection) -> UnitOfWork:
     def run(sql: str, params: dict[str, object]) -> tuple[list[Row], int]:
-        with _translated():
+        try:
             cursor = connection.execute(sqlite_sql(sql), params)
             if cursor.description is None:
                 return [], cursor.rowcount
             names = [column[0] for column in cursor.description]
             rows = [dict(zip(names, row, strict=True)) for row in cursor]
-            return rows, cursor.rowcount
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise _ours(error) from error
+        return rows, cursor.rowcount
 
     return UnitOfWork(run, "group_concat(line, char(10))")
 
