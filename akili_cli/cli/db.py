@@ -95,6 +95,18 @@ def migrate(
     run(migrate_here(as_json=as_json))
 
 
+@app.command(help="Delete what was over long ago: conversations, resolved approvals, finished runs. Never the audit.")
+def prune(
+    older_than: str = typer.Option(..., "--older-than", help="Only what was over before: 90d, 36h (a day at least)."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Count, and change nothing."),
+    as_json: bool = JSON,
+) -> None:
+    """Delete old rows; what is open or pending stays."""
+    from akili_cli.cli.db_prune import parse_age, prune_older
+
+    run(prune_older(parse_age(older_than), dry_run=dry_run, as_json=as_json))
+
+
 async def _query(sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
     from akili_cli.cli.opening import opened_state
 

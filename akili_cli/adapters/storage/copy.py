@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
+from akili_cli.adapters.storage.portable import value_lists
 from akili_cli.adapters.storage.schema import Table, tables
 from akili_cli.domain.errors import ConflictError, StorageError
 
@@ -215,13 +216,7 @@ def _lists(names: Sequence[str], rows: Sequence[Row]) -> Iterator[tuple[str, dic
     """Write rows as lists of values, as many at once as a statement takes."""
     size = max(1, MAX_PARAMETERS // len(names))
     for start in range(0, len(rows), size):
-        params: dict[str, object] = {}
-        lists = []
-        for number, row in enumerate(rows[start : start + size]):
-            marks = [f"r{number}c{column}" for column in range(len(names))]
-            params.update(zip(marks, (row[name] for name in names), strict=True))
-            lists.append(f"(:{', :'.join(marks)})")
-        yield ", ".join(lists), params
+        yield value_lists(names, rows[start : start + size])
 
 
 def _names(names: Iterable[str]) -> str:

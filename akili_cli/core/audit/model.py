@@ -22,6 +22,7 @@ class Kind(enum.StrEnum):
     RUN = "run"
     POLICY = "policy"
     AUDIT = "audit"
+    STATE = "state"
 
 
 class Result(enum.StrEnum):

@@ -12,6 +12,7 @@ from akili_cli.adapters.storage.portable import (
     postgres_sql,
     search_words,
     sqlite_sql,
+    value_lists,
 )
 from akili_cli.domain.errors import ConflictError, StorageError
 
@@ -92,6 +93,14 @@ def test_booleans_become_numbers() -> None:
 def test_other_values_are_refused(value: object) -> None:
     with pytest.raises(StorageError, match="'a' cannot be stored"):
         bind({"a": value})
+
+
+def test_rows_are_written_as_lists_of_values() -> None:
+    rows: list[Row] = [{"a": 1, "b": "x", "c": 0}, {"a": 2, "b": None, "c": 0}]
+    assert value_lists(("a", "b"), rows) == (
+        "(:r0c0, :r0c1), (:r1c0, :r1c1)",
+        {"r0c0": 1, "r0c1": "x", "r1c0": 2, "r1c1": None},
+    )
 
 
 def test_search_words_are_plain_and_distinct() -> None:

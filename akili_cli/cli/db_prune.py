@@ -1,0 +1,45 @@
+"""``akili db prune``: delete what is long over; the audit is never touched."""
+
+from __future__ import annotations
+
+import re
+
+from akili_cli.cli import render
+from akili_cli.domain.errors import UsageError
+
+DAY_S = 86_400.0
+_DAYS = re.compile(r"([0-9]{1,5})d")
+
+
+def parse_age(text: str) -> float:
+    """Turn ``90d`` or ``36h`` into seconds, a day at least; raises ``UsageError``."""
+    from akili_cli.domain.durations import parse_duration
+
+    days = _DAYS.fullmatch(text)
+    try:
+        age_s = int(days[1]) * DAY_S if days else parse_duration(text)
+    except ValueError:
+        age_s = 0.0
+    if age_s < DAY_S:
+        raise UsageError(f"--older-than takes an age of a day at least, like 90d or 36h, not {text[:40]!r}")
+    return age_s
+
+
+async def prune_older(age_s: float, *, dry_run: bool, as_json: bool) -> None:
+    """Delete and say how many rows went."""
+    from akili_cli.bootstrap.pruning import prune_state
+    from akili_cli.cli.opening import opened_app, opened_state, principal
+
+    if dry_run:
+        async with opened_state() as state:
+            gone = await prune_state(state, None, principal(), age_s=age_s)
+    else:
+        async with opened_app() as app:
+            gone = await prune_state(app.state, app.pipeline.audit, principal(), age_s=age_s)
+    if as_json:
+        render.out_json({"dry_run": dry_run, "older_than_s": age_s, "tables": gone, "rows": sum(gone.values())})
+        return
+    rows = [(table, count) for table, count in gone.items() if count]
+    if rows:
+        render.out_table(("TABLE", "ROWS"), rows)
+    render.out(f"{sum(gone.values())} rows {'would go' if dry_run else 'deleted'}; the audit keeps what was done")
