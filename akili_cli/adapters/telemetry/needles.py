@@ -9,18 +9,28 @@ import re
 import shlex
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from sys import byteorder
+from typing import Literal
 from urllib.parse import quote, quote_plus
 
 MIN_SECRET_CHARS = 6
 _JSON_LEVELS = 4
-_GRAM = 4
-_LONG_TEXT = 48
 _MIN_HELD = 3
 _BETWEEN = re.compile(r"\\+[nrtx]|0x")
-_SEPARATORS = str.maketrans("", "", " \t\r\n:,%-")
-_SEPARATOR_CHARS = frozenset(" \t\r\n:,%-")
-_LOOSE = r"(?:[\s:,%\-]|\\+[nrtx]|0x)*"
+_APART = " \t\r\n:,%-._;|"
+_SEPARATORS = str.maketrans("", "", _APART)
+_SEPARATOR_CHARS = frozenset(_APART)
+_LOOSE = r"(?:[\s:,%\-._;|]|\\+[nrtx]|0x)*"
+# From how many bytes on a needle surely holds a piece of so many bytes (and type code) at every so-manieth place.
+_STRIDES: tuple[tuple[int, int, Literal["I", "Q"], int], ...] = (
+    (39, 8, "Q", 32),
+    (23, 8, "Q", 16),
+    (15, 8, "Q", 8),
+    (11, 4, "I", 8),
+    (7, 4, "I", 4),
+    (5, 4, "I", 2),
+)
 
 
 class Needle:
@@ -29,7 +39,7 @@ class Needle:
     A loose one (hex, Base64) is also found with what dumps and wrapped lines put between its characters.
     """
 
-    __slots__ = ("_pattern", "dense", "loose", "low", "name")
+    __slots__ = ("_pattern", "dense", "dense_raw", "loose", "low", "name")
 
     def __init__(self, written: str, name: str, *, loose: bool) -> None:
         """Keep the form and the name it is shown under."""
@@ -37,6 +47,7 @@ class Needle:
         self.name = name
         self.loose = loose
         self.dense = self.low.translate(_SEPARATORS) if loose else self.low
+        self.dense_raw = _bytes(self.dense)
         self._pattern: re.Pattern[str] | None = None
 
     def pattern(self) -> re.Pattern[str]:
@@ -65,7 +76,8 @@ def needles_of(secret: str, name: str) -> list[Needle]:
         once = quote(raw, safe=safe)
         plain |= {once, quote(once, safe="")}
     plain.add(quote_plus(raw))
-    dense = {raw.hex(), *_base64_cores(raw)}
+    wide = secret.encode("utf-16-le", "surrogatepass")
+    dense = {raw.hex(), wide.hex(), *_base64_cores(raw), *_base64_cores(wide)}
     return [
         *(Needle(text, name, loose=False) for text in plain if len(text) >= MIN_SECRET_CHARS),
         *(Needle(text, name, loose=True) for text in dense if len(text) >= MIN_SECRET_CHARS),
@@ -82,18 +94,56 @@ def _base64_cores(raw: bytes) -> Iterable[str]:
         yield core.replace("+", "-").replace("/", "_")
 
 
-@dataclass(frozen=True, slots=True)
-class Needles:
-    """All forms of all values, indexed.
+class _Pieces:
+    """Needles of about the same length, found by the pieces of a text at every so-manieth place.
 
-    A text is first compared by its four-byte pieces: any piece of a text at an even place that also occurs
-    in a needle names the needles worth searching for, so the cost does not grow with the number of values.
+    Whichever text holds such a needle has one of the needle's own pieces there, so one look at each place finds all
+    candidates, however many needles there are.
     """
 
+    __slots__ = ("_code", "_size", "_stride", "index", "known")
+
+    def __init__(self, size: int, code: Literal["I", "Q"], stride: int) -> None:
+        self._size = size
+        self._code: Literal["I", "Q"] = code
+        self._stride = stride
+        self.index: dict[int, list[Needle]] = {}
+        self.known: frozenset[int] = frozenset()
+
+    def add(self, needle: Needle, raw: bytes) -> None:
+        size = self._size
+        for start in range(self._stride):
+            piece = int.from_bytes(raw[start : start + size], byteorder)
+            self.index.setdefault(piece, []).append(needle)
+
+    def candidates(self, raw: bytes) -> Iterator[Needle]:
+        step = max(self._stride // self._size, 1)
+        for start in range(0, self._size, min(self._stride, self._size)):
+            end = start + (len(raw) - start) // self._size * self._size
+            for piece in self.known.intersection(memoryview(raw)[start:end].cast(self._code)[::step]):
+                yield from self.index[piece]
+
+
+def _indexed(written: Iterable[tuple[Needle, str]]) -> tuple[_Pieces, ...]:
+    groups: dict[int, _Pieces] = {}  # by the least length of their needles
+    for needle, text in written:
+        raw = _bytes(text)
+        for least, size, code, stride in _STRIDES:
+            if len(raw) >= least:
+                groups.setdefault(least, _Pieces(size, code, stride)).add(needle, raw)
+                break
+    for group in groups.values():
+        group.known = frozenset(group.index)
+    return tuple(groups.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Needles:
+    """All forms of all values, indexed, so that the cost of a search does not grow with their number."""
+
     longest_first: tuple[Needle, ...] = ()
-    _grams: dict[int, tuple[Needle, ...]] = field(default_factory=dict)
-    _dense_grams: dict[int, tuple[Needle, ...]] = field(default_factory=dict)
-    _always: tuple[Needle, ...] = ()
+    _plain: tuple[_Pieces, ...] = ()
+    _loose: tuple[_Pieces, ...] = ()
     _spaced: tuple[str, ...] = ()
     _dense: tuple[str, ...] = ()
     _longest_chars: int = 0
@@ -103,50 +153,25 @@ class Needles:
         """Index needles; equal forms count once."""
         unique = {needle.low: needle for needle in needles}
         ordered = tuple(sorted(unique.values(), key=lambda needle: (-len(needle.low), needle.low)))
-        grams: dict[int, list[Needle]] = {}
-        dense_grams: dict[int, list[Needle]] = {}
-        always = []
-        for needle in ordered:
-            if len(_bytes(needle.low)) <= _GRAM or len(_bytes(needle.dense)) <= _GRAM:
-                always.append(needle)
-                continue
-            for gram in _all_grams(needle.low):
-                grams.setdefault(gram, []).append(needle)
-            if needle.loose:
-                for gram in _all_grams(needle.dense):
-                    dense_grams.setdefault(gram, []).append(needle)
         spaced = {needle.low for needle in ordered if any(char.isspace() for char in needle.low)}
         dense = {needle.dense for needle in ordered if needle.loose}
         return cls(
             ordered,
-            {gram: tuple(found) for gram, found in grams.items()},
-            {gram: tuple(found) for gram, found in dense_grams.items()},
-            tuple(always),
+            _indexed((needle, needle.low) for needle in ordered),
+            _indexed((needle, needle.dense) for needle in ordered if needle.loose),
             tuple(sorted(spaced)),
             tuple(sorted(dense)),
             max((len(needle.low) for needle in ordered), default=0),
         )
 
-    def found_in(self, low: str) -> tuple[Needle, ...]:
+    def found_in(self, low: str) -> list[Needle]:
         """Give the needles that occur in a text given in lower case, the longest first."""
-        found = tuple(needle for needle in self._candidates(low, self._grams) if needle.low in low)
-        if found or len(low) <= MIN_SECRET_CHARS:
-            return found
-        dense = dense_of(low)
-        if dense == low:
-            return ()
-        candidates = self._candidates(dense, self._dense_grams)
-        return tuple(needle for needle in candidates if needle.loose and needle.dense in dense)
-
-    def _candidates(self, low: str, index: dict[int, tuple[Needle, ...]]) -> Iterable[Needle]:
-        if len(low) < _LONG_TEXT:
-            return self.longest_first
-        raw, known = _bytes(low), index.__contains__
-        shared = {*filter(known, _aligned(raw)), *filter(known, _aligned(raw[2:]))}
-        if not shared:
-            return self._always
-        wanted = {id(needle) for gram in shared for needle in index[gram]} | {id(needle) for needle in self._always}
-        return [needle for needle in self.longest_first if id(needle) in wanted]
+        raw = _bytes(low)
+        found = {needle.low: needle for needle in _candidates(self._plain, raw) if needle.low in low}
+        dense = _dense_bytes(low, raw)
+        if dense != raw:
+            found |= {needle.low: needle for needle in _candidates(self._loose, dense) if needle.dense_raw in dense}
+        return sorted(found.values(), key=lambda needle: (-len(needle.low), needle.low))
 
     def held_chars(self, text: str) -> int:
         """Give how many last characters of a text may be the beginning of a value that spans several words."""
@@ -190,10 +215,11 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _all_grams(text: str) -> set[int]:
-    raw = _bytes(text)
-    return {gram for start in range(_GRAM) for gram in _aligned(raw[start:])}
+def _dense_bytes(low: str, raw: bytes) -> bytes:
+    if "\\" in low or "0x" in low:
+        raw = _bytes(_BETWEEN.sub("", low))
+    return raw.translate(None, _APART.encode())
 
 
-def _aligned(raw: bytes) -> memoryview:
-    return memoryview(raw[: len(raw) // _GRAM * _GRAM]).cast("I")
+def _candidates(groups: tuple[_Pieces, ...], raw: bytes) -> set[Needle]:
+    return {needle for group in groups for needle in group.candidates(raw)}

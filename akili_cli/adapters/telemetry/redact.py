@@ -14,27 +14,25 @@ from functools import partial
 from pathlib import PurePath
 from uuid import UUID
 
+from akili_cli.adapters.telemetry.escapes import views
 from akili_cli.adapters.telemetry.needles import MIN_SECRET_CHARS, Needles, needles_of
-from akili_cli.adapters.telemetry.shapes import (
-    CHAT_TOKEN,
-    HEADERS,
-    KEYWORDS,
-    SHAPES,
-    TOKENS,
+from akili_cli.adapters.telemetry.shapes import KEYWORDS, hide_named, is_plain_value, is_secret_name, label
+from akili_cli.adapters.telemetry.tokens import (
+    NAMES,
     Shape,
-    hide_named,
+    headers,
+    hide_phrases,
     hide_private_keys,
     hide_shape,
-    is_plain_value,
-    is_secret_name,
-    label,
+    shown,
+    shows_any,
+    speaks_of_phrases,
 )
 
 _MAX_DEPTH = 40
 _MAX_INT_BITS = 4096
 _ROUNDS = 4
 _MARKER = re.compile(r"\[redacted:([A-Za-z0-9_.\-/]{1,80})\]")
-_HINTS = tuple(dict.fromkeys([hint for shape in SHAPES for hint in shape.hints if hint != ":"] + ["PRIVATE KEY"]))
 _Hide = Callable[[str], str]
 _Nested = Mapping[object, object] | list[object] | tuple[object, ...] | Set[object]
 
@@ -49,7 +47,7 @@ class Redactor:
     def __init__(self) -> None:
         """Start without exact values; shapes and key names always apply."""
         self._lock = threading.Lock()
-        self._names = {shape.name for shape in SHAPES} | {"private-key"}
+        self._names = set(NAMES)
         self._values: dict[str, str] = {}
         self._sealed: dict[str, list[str]] = {}
         self._index: Needles | None = Needles()
@@ -88,17 +86,11 @@ class Redactor:
         """Tell, quickly, whether ``text()`` might change this text (also when it is JSON of such texts)."""
         if self._patterns:
             return True
-        low = text.lower()
-        return (
-            _holds_any(low, KEYWORDS)
-            or _holds_any(text, _HINTS)
-            or CHAT_TOKEN.search(text) is not None
-            or bool(self._values and self._needles().found_in(low))
-        )
+        return _holds_any(text.lower(), KEYWORDS) or shows_any(text) or self.holds_registered(text)
 
     def text(self, text: str) -> str:
         """Give the text without secrets."""
-        if len(text) < MIN_SECRET_CHARS or not self.suspicious(text):
+        if len(text) < MIN_SECRET_CHARS:
             return text
         for _ in range(_ROUNDS):
             clean = self._pass(text)
@@ -132,7 +124,10 @@ class Redactor:
 
     def holds_registered(self, text: str) -> bool:
         """Tell whether a text holds a registered value in any form."""
-        return bool(self._values and self._needles().found_in(text.lower()))
+        if not self._values:
+            return False
+        needles = self._needles()
+        return bool(needles.found_in(text.lower())) or any(needles.found_in(view.text.lower()) for view in views(text))
 
     def _mark(self, secret: str) -> str:
         name = self._values[secret]
@@ -163,22 +158,22 @@ class Redactor:
         return index
 
     def _pass(self, text: str) -> str:
-        """Steps: exact values, key blocks, whole headers, named values, then single tokens."""
+        """Steps: exact values, patterns, key blocks, whole headers, named values, then single tokens."""
         if self._values:
             text = self._each_segment(text, self._hide_exact)
         for name, pattern in self._patterns:
-            text = self._each_segment(text, partial(hide_shape, Shape(name, (), pattern)))
+            text = self._each_segment(text, partial(hide_shape, Shape(name, pattern)))
         if "PRIVATE KEY" in text:
             text = self._each_segment(text, hide_private_keys)
-        text = self._hide_tokens(text, HEADERS)
-        if _holds_any(text.lower(), KEYWORDS):
-            text = self._each_segment(text, hide_named)
-        return self._hide_tokens(text, TOKENS)
-
-    def _hide_tokens(self, text: str, shapes: tuple[Shape, ...]) -> str:
-        for shape in shapes:
-            if _may_hold(text, shape):
+        low = text.lower()
+        if speaks_of_phrases(low):
+            text = self._each_segment(text, hide_phrases)
+        if _holds_any(low, KEYWORDS):
+            for shape in headers(low):
                 text = self._each_segment(text, partial(hide_shape, shape))
+            text = self._each_segment(text, hide_named)
+        for shape in shown(text):
+            text = self._each_segment(text, partial(hide_shape, shape))
         return text
 
     def _each_segment(self, text: str, hide: _Hide) -> str:
@@ -194,8 +189,19 @@ class Redactor:
         return "".join([*out, hide(text[at:])])
 
     def _hide_exact(self, text: str) -> str:
-        for needle in self._needles().found_in(text.lower()):
+        """Hide values as they are written, or, when there are none, as they read once escapes are written out."""
+        needles = self._needles()
+        found = needles.found_in(text.lower())
+        for needle in found:
             text = needle.pattern().sub(f"[redacted:{needle.name}]", text)
+        for view in () if found else views(text):
+            spans = [
+                (*view.source(match.start(), match.end()), needle.name)
+                for needle in needles.found_in(view.text.lower())
+                for match in needle.pattern().finditer(view.text)
+            ]
+            if spans:
+                return _marked(text, spans)
         return text
 
     def _value(self, value: object, secret: str, depth: int) -> object:
@@ -248,6 +254,9 @@ class StreamRedactor:
         if cut <= 0:
             return ""
         head, tail = self._held[:cut], self._held[cut:]
+        if not self._redactor.suspicious(self._held):
+            self._held = tail
+            return head
         clean = self._redactor.text(head)
         if clean + self._redactor.text(tail) != self._redactor.text(self._held):
             return ""
@@ -308,8 +317,14 @@ def _holds_any(text: str, words: tuple[str, ...]) -> bool:
     return False
 
 
-def _may_hold(text: str, shape: Shape) -> bool:
-    return CHAT_TOKEN.search(text) is not None if shape.hints == (":",) else _holds_any(text, shape.hints)
+def _marked(text: str, spans: list[tuple[int, int, str]]) -> str:
+    out: list[str] = []
+    at = 0
+    for start, end, name in sorted(spans):
+        if end > at:
+            out += [text[at : max(at, start)], f"[redacted:{name}]"]
+            at = end
+    return "".join([*out, text[at:]])
 
 
 def _is_count(name: str) -> bool:

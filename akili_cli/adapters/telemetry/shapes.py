@@ -1,4 +1,4 @@
-"""What a secret looks like when nobody told us its value: key names, token shapes, credentials in text.
+"""What says that the value beside it is a secret: names of keys, variables, fields and flags.
 
 Every pattern is linear: bounded, or anchored so that no start position is scanned twice.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
 
@@ -20,13 +19,14 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ALWAYS = _set(
     "password passwords passwd passphrase passphrases pgpassword mysqlpwd secret secrets credential credentials "
     "creds authorization cookie cookies apikey apikeys privatekey secretkey accesskey authkey authtoken "
-    "accesstoken refreshtoken sessiontoken clientsecret sharedsecret userpassword dbpassword rootpassword"
+    "accesstoken refreshtoken sessiontoken clientsecret sharedsecret userpassword dbpassword rootpassword mnemonic "
+    "mnemonics seedphrase recoveryphrase presharedkey"
 )
-_EXACT = frozenset({"pass", "auth", "pwd", "jwt", "bearer"})
+_EXACT = frozenset({"pass", "auth", "pwd", "jwt", "bearer", "psk"})
 _TOKEN_OWNERS = _set("access auth refresh bearer api bot session id github gitlab slack npm personal")
 _KEY_OWNERS = _set(
     "api private secret access auth signing encryption master ssh account shared service server app "
-    "storage session hmac aes rsa deploy"
+    "storage session hmac aes rsa deploy preshared sas"
 )
 _COUNTING = _set(
     "used count counts limit limits budget usage max min total input output prompt completion cached per "
@@ -43,8 +43,11 @@ _PLAIN = _set(
     "incorrect wrong denied failed str int bool bytes string integer boolean float any object dict list"
 )
 _REFERENCE = re.compile(r"(?:env|vault|keyring|file|secret)://\S+\Z")
-_PLACEHOLDER = re.compile(r"[\$%]|<[^>]*>\Z|\{\{|\{[A-Za-z_]\w*\}\Z|([*xX.#\u2022\-])\1*\Z|\[redacted:")
+PLACEHOLDER = re.compile(r"[\$%]|<[^>]*>\Z|\{\{|\{[A-Za-z_]\w*\}\Z|([*xX.#\u2022\-])\1*\Z|\[redacted:")
 _DOTTED = re.compile(r"[a-z_]+(?:\.[a-z_]+)+\Z")
+
+
+_PHRASES = (["seed", "phrase"], ["recovery", "phrase"], ["backup", "phrase"], ["seed", "words"])
 
 
 def _secret_words(words: list[str]) -> bool:
@@ -59,7 +62,7 @@ def _secret_words(words: list[str]) -> bool:
         return True
     if "tokens" in named and named & _TOKEN_OWNERS:
         return True
-    return _owns_key(words)
+    return _owns_key(words) or words[-2:] in _PHRASES or words[-3:] == ["client", "key", "data"]
 
 
 def _owns_key(words: list[str]) -> bool:
@@ -86,7 +89,7 @@ def is_secret_name(name: str) -> bool:
 
 def is_plain_value(name: str, value: str) -> bool:
     """Tell whether what stands under a secret name is no secret: empty, a reference, a placeholder, a count."""
-    if not value or value.lower() in _PLAIN or _REFERENCE.match(value) or _PLACEHOLDER.match(value):
+    if not value or value.lower() in _PLAIN or _REFERENCE.match(value) or PLACEHOLDER.match(value):
         return True
     low = name.lower()
     if "token" in low and value.isdigit() and len(value) <= _COUNT_DIGITS:
@@ -99,73 +102,7 @@ def label(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.\-/]", "-", name.strip("-\"' "))[:60].strip("-").lower() or "secret"
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """One token shape: ``hints`` are texts of which one must occur before the pattern is worth running.
-
-    Only group 1 is replaced where there is one.
-    """
-
-    name: str
-    hints: tuple[str, ...]
-    pattern: re.Pattern[str]
-
-
-_B = r"(?<![A-Za-z0-9])"
-SHAPES = tuple(
-    Shape(name, tuple(hints.split()), re.compile(pattern))
-    for name, hints, pattern in (
-        ("aws-access-key", "AKIA ASIA ABIA ACCA", _B + r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
-        ("github-token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{20,}"),
-        ("github-token", "github_pat_", r"github_pat_[A-Za-z0-9_]{20,}"),
-        ("gitlab-token", "glpat- gldt- glrt- glrtr- glcbt- glptt- glft- glimt- glagent- glsoat- gloas-",
-         _B + r"gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|oas)-[A-Za-z0-9_.\-]{16,}"),
-        ("slack-token", "xox xapp-", _B + r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-[A-Za-z0-9\-]{10,}"),
-        ("slack-webhook", "hooks.slack.com",
-         r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9/_\-]{16,})"),
-        ("anthropic-key", "sk-ant-", r"sk-ant-[A-Za-z0-9_\-]{16,}"),
-        ("openai-key", "sk-", _B + r"sk-(?:(?:proj|svcacct|admin|None|or-v1|or)-[A-Za-z0-9_\-]{16,}|[A-Za-z0-9]{20,})"),
-        ("google-key", "AIza", r"AIza[A-Za-z0-9_\-]{35,}"),
-        ("google-token", "ya29. GOCSPX-", r"(?:ya29\.|GOCSPX-)[A-Za-z0-9_\-]{20,}"),
-        ("jwt", "eyJ", _B + r"eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){1,3}"),
-        ("telegram-token", ":", r"(?<!\d)\d{6,12}:[A-Za-z0-9_\-]{34,36}(?![A-Za-z0-9_\-])"),
-        ("npm-token", "npm_", _B + r"npm_[A-Za-z0-9]{30,}"),
-        ("pypi-token", "pypi-", r"pypi-[A-Za-z0-9_\-]{30,}"),
-        ("stripe-key", "_live_ _test_ whsec_",
-         _B + r"(?:(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,})"),
-        ("huggingface-token", "hf_", _B + r"hf_[A-Za-z0-9]{24,}"),
-        ("sendgrid-key", "SG.", _B + r"SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}"),
-        ("vault-token", "hvs. hvb. hvr.", _B + r"hv[sbr]\.[A-Za-z0-9_\-]{20,}"),
-        ("digitalocean-token", "_v1_", _B + r"do[opr]_v1_[a-f0-9]{40,}"),
-        ("age-key", "AGE-SECRET-KEY-", r"AGE-SECRET-KEY-1[A-Z0-9]{40,}"),
-        ("groq-key", "gsk_", _B + r"gsk_[A-Za-z0-9]{30,}"),
-        ("bearer", "earer EARER",
-         r"(?i:\bbearer)\s{1,4}([A-Za-z0-9._~+/\-]*[0-9._~+/][A-Za-z0-9._~+/=\-]{7,}|[A-Za-z0-9._~+/=\-]{20,})"),
-        ("basic-auth", "asic ASIC",
-         r"(?i:\bbasic)\s{1,4}(?=[a-z+/]*[A-Z0-9=])([A-Za-z0-9+/]{8,}={0,2})(?![A-Za-z0-9])"),
-        ("url-password", "://", r"(?i)(?:https?|wss?|ftps?|git|ssh)://[^\s/?#:@\"'<>]{0,200}:([^\s/?#\"'<>]{1,500})@"),
-        ("url-password", "://",
-         (r"(?i)(?!https?|wss?|ftps?)\b[a-z][a-z0-9+.\-]{1,20}://[^\s/?#:@\"'<>]{0,200}:"
-         r"(?!//)([^\s\"'<>]{1,500})@(?=[\w.\[\-])")),
-        ("url-user", "://", r"://([A-Za-z0-9_\-.]{20,200})@"),
-        ("curl-user", "curl wget http",
-         r"(?:\s-u|--user|--proxy-user)[\s=]{0,3}[\"']?[^\s:\"'/]{1,100}:([^\s\"'/]{2,200})"),
-        ("sshpass", "sshpass", r"sshpass\s{1,3}-p\s{0,3}[\"']?([^\s\"']{1,200})"),
-        ("mysql-password", "mysql mariadb",
-         r"(?:mysql|mariadb)[a-z\-]{0,12}\s(?:[^\n|;&]{0,200}?\s)?-p[\"']?([^\s\"']{1,200})"),
-        ("authorization", "uthorization UTHORIZATION",
-         (r"(?i:authorization)\\{0,3}[\"']?\s{0,3}[:=]\s{0,3}\\{0,3}[\"']?"
-         r"((?i:digest)\s[^\r\n]{1,4000}|(?i:basic|bearer|token|negotiate|ntlm|apikey|hmac|aws4-hmac-sha256)\s[^\"'\\\r\n]{1,4000})")),
-        ("cookie", "ookie OOKIE",
-         (r"(?i:\bcookie)\\{0,3}[\"']?\s{0,3}:\s{0,3}\\{0,3}[\"']?"
-         r"([^\s=\"'\\;]{1,200}=[^\"'\\\r\n]{1,8000})")),
-    )
-)  # fmt: skip
-
-HEADERS = tuple(shape for shape in SHAPES if shape.name in {"authorization", "cookie"})
-TOKENS = tuple(shape for shape in SHAPES if shape not in HEADERS)
-KEYWORDS = ("pass", "secret", "token", "key", "auth", "cred", "cookie", "pwd", "jwt", "bearer")
-CHAT_TOKEN = re.compile(r":(?<=\d{6}:)[A-Za-z0-9_\-]{34}")
+KEYWORDS = tuple("pass secret token key auth cred cookie pwd jwt bearer mnemonic phrase psk".split())  # noqa: SIM905 - readable
 _ASCII_LOWER = str.maketrans({chr(code): chr(code + 32) for code in range(65, 91)})
 
 _ASSIGNED = re.compile(
@@ -181,11 +118,11 @@ _FLAGGED_VALUE = re.compile(r"\"[^\"\n]{1,8000}\"?|'[^'\n]{1,8000}'?|[^\s\"'\-`,
 _TAGGED = re.compile(r"<(?P<name>[A-Za-z][A-Za-z0-9_.\-]{0,99})(?P<mid>>\s{0,4})")
 _TAGGED_VALUE = re.compile(r"[^<>\s][^<>\n]{0,4000}(?=</)")
 _REST_OF_LINE = re.compile(r"[^\S\n][^\n\"'{}\[\],;#]{1,2000}")
-_PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_PEM_RUN = re.compile(r"(?:[A-Za-z0-9+/=\s\\:,.\-]|\[redacted:pem\])*")
-_NAME_RUN = re.compile(r"[A-Za-z0-9_.\-]+")
+_NAME_ENDS = tuple(
+    re.compile(word + r"[A-Za-z0-9_.\-]{0,200}+\\{0,3}[\"']?\]?\s{0,3}[=:]") for word in KEYWORDS
+)  # one for each, for a pattern that begins with a literal is quick
 _NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
+_NAME_LONGEST = 200
 _SHORT_VALUE = 3
 _COUNT_DIGITS = 7
 
@@ -236,28 +173,20 @@ def _find_assigned(text: str) -> _Find:
 
 
 def _name_starts(text: str) -> list[int]:
-    """Give where each word that holds one of ``KEYWORDS`` begins; a secret name is always such a word."""
+    """Give where each word begins that holds one of ``KEYWORDS``, as every secret name does, and has a value."""
     low = text.lower()
     if len(low) != len(text):
         low = text.translate(_ASCII_LOWER)
-    hits: list[int] = []
-    for word in KEYWORDS:
-        at = low.find(word)
-        while at >= 0:
-            hits.append(at)
-            at = low.find(word, at + len(word))
-    hits.sort()
+    hits = sorted(found.start() for end in _NAME_ENDS for found in end.finditer(low))
     starts: list[int] = []
-    end = -1
+    last = -1
     for hit in hits:
-        if hit < end:
-            continue
         begin = hit
-        while begin > 0 and text[begin - 1] in _NAME_CHARS:
+        while begin > last and begin > 0 and hit - begin < _NAME_LONGEST and text[begin - 1] in _NAME_CHARS:
             begin -= 1
-        starts.append(begin)
-        run = _NAME_RUN.match(text, hit)
-        end = run.end() if run else hit
+        if begin > last:
+            starts.append(begin)
+        last = hit
     return starts
 
 
@@ -287,37 +216,3 @@ def hide_named(text: str) -> str:
     if "--" in text:
         text = _hide_values(text, partial(_FLAGGED.search, text), _FLAGGED_VALUE)
     return _hide_values(text, partial(_TAGGED.search, text), _TAGGED_VALUE) if "</" in text else text
-
-
-def hide_private_keys(text: str) -> str:
-    """Replace PEM private key blocks, also one whose end is missing."""
-    out: list[str] = []
-    at = 0
-    ended = True
-    while begin := _PEM_BEGIN.search(text, at):
-        end = _PEM_END.search(text, begin.end()) if ended else None
-        ended = end is not None
-        run = None if end else _PEM_RUN.match(text, begin.end())
-        out += [text[at : begin.start()], "[redacted:private-key]"]
-        at = end.end() if end else run.end() if run else begin.end()
-    return text if not out else "".join([*out, text[at:]])
-
-
-def hide_shape(shape: Shape, text: str) -> str:
-    """Replace every token of one shape."""
-    return shape.pattern.sub(_replacement(shape), text)
-
-
-def _replacement(shape: Shape) -> Callable[[re.Match[str]], str]:
-    marker = f"[redacted:{shape.name}]"
-
-    def replace(match: re.Match[str]) -> str:
-        if not match.re.groups:
-            return marker
-        inner = match.group(1)
-        if (inner.isdigit() and shape.name == "curl-user") or _PLACEHOLDER.match(inner):
-            return match.group()
-        whole, start = match.group(), match.start()
-        return whole[: match.start(1) - start] + marker + whole[match.end(1) - start :]
-
-    return replace
