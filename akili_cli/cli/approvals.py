@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,7 +13,7 @@ from akili_cli.domain.calls import Status
 from akili_cli.domain.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from akili_cli.bootstrap.app import App
+    from akili_cli.bootstrap.app import App, State
     from akili_cli.core.approvals.model import Approval
     from akili_cli.domain.calls import StepResult
 
@@ -22,6 +23,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="See what waits for a human, and rule on it.",
 )
+MAX_DIGITS = 6
+MAX_SHOWN = 60
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
@@ -34,16 +37,18 @@ def list_(
     run(_list(everything, as_json))
 
 
-@app.command(help="Show one approval whole: what would run, where, and why it asks.")
+@app.command(help="Show one approval or plan whole: what would run, where, and why it asks.")
 def show(approval_id: str, as_json: bool = JSON) -> None:
-    """Show the card."""
-    run(_show(approval_id, as_json))
+    """Show the card, or the whole plan."""
+    from akili_cli.core.approvals.plans import PREFIX
+
+    run((_show_plan if approval_id.startswith(PREFIX) else _show)(approval_id, as_json))
 
 
 @app.command(help="Approve one call or a whole plan, run exactly it, once, and print what came of it.")
 def approve(
     approval_id: str = typer.Argument(..., help="An approval's id (or its beginning), or a plan's."),
-    only: str = typer.Option("", "--only", help="Of a plan, only these steps: 1,3."),
+    only: str | None = typer.Option(None, "--only", help="Of a plan, only these steps: 1,3."),
     change: list[str] = typer.Option([], "--set", help="Change an argument first: name=value; policy rules anew."),
     as_json: bool = JSON,
 ) -> None:
@@ -53,8 +58,8 @@ def approve(
     if approval_id.startswith(PREFIX):
         if change:
             raise UsageError("a plan is approved as it is; --set is for single calls")
-        raise typer.Exit(run(_approve_plan(approval_id, _steps(only), as_json)))
-    if only:
+        raise typer.Exit(run(_approve_plan(approval_id, () if only is None else _steps(only), as_json)))
+    if only is not None:
         raise UsageError("--only is for plans")
     raise typer.Exit(run(_approve(approval_id, _changes(change), as_json)))
 
@@ -76,7 +81,7 @@ def deny(
 
 def _steps(only: str) -> tuple[int, ...]:
     words = [word.strip() for word in only.split(",") if word.strip()]
-    if not all(word.isascii() and word.isdigit() for word in words):
+    if not words or not all(word.isascii() and word.isdigit() and len(word) <= MAX_DIGITS for word in words):
         raise UsageError(f"--only takes step numbers like 1,3, not {only!r}")
     return tuple(int(word) for word in words)
 
@@ -95,34 +100,70 @@ async def _list(everything: bool, as_json: bool) -> None:
     from akili_cli.bootstrap.app import open_approvals
     from akili_cli.cli.opening import opened_state
     from akili_cli.core.approvals.model import ApprovalStatus
-    from akili_cli.core.approvals.request import as_card
 
     async with opened_state() as state:
         found = await open_approvals(state).list(None if everything else ApprovalStatus.PENDING)
-    if as_json:
-        render.out_json([as_card(approval) for approval in found])
-    elif not found:
+        if as_json:
+            render.out_json(await _cards(state, found))
+            return
+    if not found:
         render.talk("nothing waits for approval")
-    else:
-        render.out_table(
-            ("ID", "STATUS", "RISK", "TOOL", "USER", "WHAT"),
-            [(a.id[:8], a.status, a.risk, a.tool, a.user, _one_line(a.arguments)) for a in found],
-        )
+        return
+    render.out_table(
+        ("ID", "STATUS", "RISK", "TOOL", "USER", "WHAT"),
+        [(a.id[:8], a.status, a.risk, a.tool, a.user, _one_line(a)) for a in found],
+    )
+
+
+async def _cards(state: State, approvals: list[Approval]) -> list[Mapping[str, object]]:
+    from akili_cli.bootstrap.app import open_ledger, open_sandbox
+    from akili_cli.core.execution.cards import whole_card
+
+    ledger, sandbox = open_ledger(state), open_sandbox(state)
+    try:
+        return [await whole_card(approval, sandbox.layers, ledger) for approval in approvals]
+    finally:
+        await sandbox.close()
 
 
 async def _show(approval_id: str, as_json: bool) -> None:
-    from akili_cli.bootstrap.app import open_approvals
+    from akili_cli.bootstrap.app import open_approvals, open_sandbox
     from akili_cli.cli.card import card_lines
+    from akili_cli.cli.facts import card_facts
     from akili_cli.cli.opening import opened_state
-    from akili_cli.core.approvals.request import as_card
 
     async with opened_state() as state:
         approval = await open_approvals(state).get(approval_id)
-    if as_json:
-        render.out_json(as_card(approval))
-    else:
-        for line in card_lines(approval):
+        if as_json:
+            render.out_json((await _cards(state, [approval]))[0])
+            return
+        sandbox = open_sandbox(state)
+        try:
+            facts = await card_facts(state, sandbox.layers, approval)
+        finally:
+            await sandbox.close()
+    for line in card_lines(approval, facts):
+        render.out(line)
+
+
+async def _show_plan(plan_id: str, as_json: bool) -> None:
+    from akili_cli.bootstrap.app import open_approvals, open_ledger
+    from akili_cli.cli.opening import opened_state
+
+    async with opened_state() as state:
+        plan = (await open_approvals(state).plans.get(plan_id)).as_dict(open_ledger(state).tool_price)
+        if as_json:
+            render.out_json(plan)
+            return
+        for line in _plan_lines(state, plan):
             render.out(line)
+
+
+def _plan_lines(state: State, plan: Mapping[str, object]) -> list[str]:
+    from akili_cli.cli.facts import present_text
+    from akili_cli.cli.plans import plan_lines
+
+    return plan_lines(plan, lambda tool, effects: present_text(state, tool, effects))
 
 
 async def _approve(approval_id: str, changes: dict[str, object], as_json: bool) -> int:
@@ -130,6 +171,8 @@ async def _approve(approval_id: str, changes: dict[str, object], as_json: bool) 
     from akili_cli.core.agent.report import EXIT_CODES
 
     async with opened_app() as app_:
+        if not as_json and not changes:
+            await _tell_card(app_, approval_id)
         if changes:
             approval, step = await app_.pipeline.amend(approval_id, changes, principal())
         else:
@@ -141,20 +184,37 @@ async def _approve(approval_id: str, changes: dict[str, object], as_json: bool) 
     return EXIT_CODES[step.status]
 
 
+async def _tell_card(app_: App, approval_id: str) -> None:
+    """Show on stderr what is about to be approved, whole: what was typed may have been copied from a list."""
+    from akili_cli.cli.card import card_lines
+    from akili_cli.cli.facts import card_facts
+
+    approval = await app_.approvals.get(approval_id)
+    for line in card_lines(approval, await card_facts(app_.state, app_.approvals.place.layers, approval)):
+        render.talk(line, "dim")
+
+
 async def _approve_plan(plan_id: str, only: tuple[int, ...], as_json: bool) -> int:
     from akili_cli.cli.opening import opened_app, principal
     from akili_cli.core.agent.report import EXIT_CODES, step_dict
+    from akili_cli.core.approvals.model import ApprovalStatus
 
     async with opened_app() as app_:
+        if not as_json:
+            plan = await app_.approvals.plans.get(plan_id)
+            for line in _plan_lines(app_.state, plan.as_dict(app_.pipeline.ledger.tool_price)):
+                render.talk(line, "dim")
         done = await app_.pipeline.apply_plan(plan_id, principal(), only)
         for approval, step in done:
-            await _answer_conversation(app_, approval, step)
+            if approval.status is ApprovalStatus.CONSUMED:
+                await _answer_conversation(app_, approval, step)
     if as_json:
         steps = [{"step": a.plan_index, "approval_id": a.id, "output": s.text, **step_dict(s)} for a, s in done]
         render.out_json({"plan": plan_id, "steps": steps})
     else:
         for approval, step in done:
-            render.talk(f"step {approval.plan_index}: {approval.tool}: {step.status}")
+            word = "" if approval.status is ApprovalStatus.CONSUMED else "; nothing was done"
+            render.talk(f"step {approval.plan_index}: {approval.tool}: {step.status}{word}")
             render.out(step.text)
     return max((EXIT_CODES[step.status] for _approval, step in done), default=0)
 
@@ -207,9 +267,13 @@ async def _deny(approval_id: str, feedback: str, as_json: bool) -> None:
         render.talk(f"denied {approval.id[:8]}: {approval.tool}; nothing was run")
 
 
-def _one_line(arguments: Any) -> str:  # noqa: ANN401  # any JSON object
+def _one_line(approval: Approval) -> str:
+    """Give the beginning of what would run, for the list; ``show`` has it whole."""
+    from akili_cli.cli.card import visible
     from akili_cli.domain.calls import canonical_json
 
+    arguments = approval.arguments
     first = next((str(arguments[key]) for key in ("command", "path", "url") if key in arguments), None)
-    text = first if first is not None else canonical_json(arguments)
-    return text if len(text) <= 60 else text[:57] + "..."
+    text = visible(first if first is not None else canonical_json(arguments))
+    place = f"{approval.plan_id} step {approval.plan_index}: " if approval.plan_id is not None else ""
+    return place + (text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "...")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +18,10 @@ _LONG = ("command", "content", "code", "query")
 _BARE = {"\t": "\\t", "\r": "\\r", "\n": "\\n"}
 _MAX_DIFF_LINES = 2000
 _MAX_NAMED = 5
+_MAX_PILED = 2
+_MANY_LINES, _MANY_CHARS = 20, 2000
+_SPACES = re.compile(r"[^\S\n]{20,}(?=[^\n]*\S)")
+_EMPTY_LINES = re.compile(r"(?:\n[^\S\n]*){5,}(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +42,22 @@ NO_FACTS = CardFacts()
 
 def card_lines(approval: Approval, facts: CardFacts = NO_FACTS) -> list[str]:
     """Give the card as lines of printable text; whatever cannot be seen or could break a line is an escape."""
-    expires = datetime.fromtimestamp(approval.expires_at, UTC).strftime("%H:%M:%S UTC")
+    expires = moment(approval.expires_at)
     agent = f" (agent {approval.agent})" if approval.agent else ""
     lines = [
         f"approval   {approval.id}  ({approval.status}, expires {expires})",
         f"tool       {approval.tool}   risk {approval.risk}",
         f"who        {approval.user} via {approval.source}{agent}",
-        f"where      {approval.host}:{approval.cwd}",
-        *_arguments(approval, facts.present),
+        f"where      {straight(approval.host)}:{straight(approval.cwd)}",
+        *argument_lines(approval.arguments, facts.present),
         *_look_twice(approval.arguments),
-        f"effects    {_effects(approval)}",
+        f"effects    {effects_line(approval.effects)}",
         f"undo       {'can be undone' if approval.effects.get('reversible', True) else 'CANNOT be undone'}",
         *_sandbox(approval, facts.layers),
         f"rule       {approval.rule_id} ({approval.rule_origin}): {approval.because}",
     ]
     if approval.untrusted:
-        lines.append(f"untrusted  in context: {', '.join(approval.untrusted)}")
+        lines.append(f"untrusted  in context: {straight(', '.join(approval.untrusted))}")
     if facts.cost:
         lines.append(f"cost       {facts.cost}")
     if approval.reason.strip():
@@ -65,10 +70,30 @@ def card_lines(approval: Approval, facts: CardFacts = NO_FACTS) -> list[str]:
 
 
 def visible(text: str) -> str:
-    """Show everything but plain visible characters and the plain space as escapes, line ends and tabs too."""
+    """Show everything but plain visible characters and the plain space as escapes, line ends and tabs too.
+
+    So are marks that pile up on one letter, and would be drawn over the lines around it.
+    """
     if text.isascii() and text.isprintable():
         return text
-    return safe("".join(_escape(char) if _is_unseen(char) else char for char in text))
+    out: list[str] = []
+    piled = 0
+    for char in text:
+        piled = piled + 1 if unicodedata.combining(char) else 0
+        out.append(_escape(char) if _is_unseen(char) or piled > _MAX_PILED else char)
+    return safe("".join(out))
+
+
+def straight(text: str) -> str:
+    """Show letters that run from right to left as escapes: a terminal would set what stands beside them elsewhere."""
+    if text.isascii():
+        return text
+    return "".join(_escape(char) if unicodedata.bidirectional(char) in ("R", "AL", "AN") else char for char in text)
+
+
+def moment(at: float) -> str:
+    """Give an epoch time as a person reads it."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def rows(lines: Iterable[str], columns: int) -> int:
@@ -94,9 +119,10 @@ def _escape(char: str) -> str:
     return _BARE.get(char) or (f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}")
 
 
-def _arguments(approval: Approval, present: str | None) -> list[str]:
+def argument_lines(arguments: Mapping[str, object], present: str | None = None) -> list[str]:
+    """Give a call's arguments whole; a write as the change of ``present``, the text that it would replace."""
     lines: list[str] = []
-    for name, value in approval.arguments.items():
+    for name, value in arguments.items():
         change = None
         if present is not None and name == "content" and isinstance(value, str):
             change = _change(present, value)
@@ -106,6 +132,7 @@ def _arguments(approval: Approval, present: str | None) -> list[str]:
 
 def _argument(name: str, value: object) -> list[str]:
     text = value if isinstance(value, str) else canonical_json(value)
+    text = text if name == "content" else straight(text)
     if name in _LONG or "\n" in text:
         return [f"{name}:", *(f"    | {line}" for line in text.split("\n"))]
     return [f"{name.ljust(10)} {text}"]
@@ -130,22 +157,48 @@ def _text_lines(text: str) -> list[str]:
 
 
 def _look_twice(arguments: Mapping[str, object]) -> list[str]:
-    """Name the characters that are not what they seem: hidden ones anywhere, foreign letters where programs read."""
+    """Name what is not what it seems: hidden characters, foreign letters for programs, room that hides a rest."""
     hidden: dict[str, None] = {}
     foreign: dict[str, None] = {}
-    for name, value in arguments.items():
-        text = value if isinstance(value, str) else ""
+    lines = []
+    for name, text in ((name, text) for name, value in arguments.items() for text in _texts(value)):
+        if name != "content":
+            lines += [f"look twice {name} has {what}" for what in _room(text)]
         if text.isascii() and text.isprintable():
             continue
         hidden |= {char: None for char in text if char not in "\n\t" and visible(char) != char}
-        if name in ("command", "path", "url", "repo_path"):
+        if name != "content":
             foreign |= {char: None for char in text if not char.isascii() and visible(char) == char}
-    lines = []
     if hidden:
         lines.append(f"look twice hidden characters, shown as escapes: {_named(hidden)}")
     if foreign:
         lines.append(f"look twice characters outside ASCII: {_named(foreign)}")
     return lines
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield str(name)
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+
+
+def _room(text: str) -> Iterator[str]:
+    """Say where a text leaves room, or is long, so that its end is easily missed."""
+    spaces = max((len(run) for run in _SPACES.findall(text)), default=0)
+    empty = max((run.count("\n") - 1 for run in _EMPTY_LINES.findall(text)), default=0)
+    lines = text.count("\n") + 1
+    if spaces:
+        yield f"{spaces} blanks in a row: read on after them"
+    if empty:
+        yield f"{empty} empty lines in a row: read on after them"
+    if lines > _MANY_LINES or len(text) > _MANY_CHARS:
+        yield f"{lines} lines and {len(text)} characters: read it to its end"
 
 
 def _named(chars: Iterable[str]) -> str:
@@ -155,16 +208,17 @@ def _named(chars: Iterable[str]) -> str:
     return ", ".join(names) + (f" and {more} more kinds" if more else "")
 
 
-def _effects(approval: Approval) -> str:
+def effects_line(effects: Mapping[str, object]) -> str:
+    """Give everything a call would do, in one line."""
     shown = [
         f"{kind} {', '.join(' '.join(v) if isinstance(v, list) else str(v) for v in values)}"
-        for kind, values in approval.effects.items()
+        for kind, values in effects.items()
         if isinstance(values, list) and values
     ]
-    opaque = approval.effects.get("opaque")
+    opaque = effects.get("opaque")
     if opaque:
         shown.append(f"CANNOT be known: {opaque}")
-    return "; ".join(shown) or "none known"
+    return straight("; ".join(shown)) or "none known"
 
 
 def _sandbox(approval: Approval, layers: tuple[Layer, ...]) -> list[str]:
