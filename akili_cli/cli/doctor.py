@@ -81,12 +81,24 @@ def _machine() -> Finding:
 async def _checks(state: State) -> list[Finding]:
     return [
         _configuration(state),
-        Finding("database", state.db.dialect, "ok", "open and at this version"),
+        await _database(state),
         *_sandbox(state),
         await _audit(state),
         _model(state),
         _runbooks(state),
     ]
+
+
+async def _database(state: State) -> Finding:
+    from akili_cli.adapters.storage.schema import STEPS
+
+    postgres = state.db.dialect == "postgres"
+    version = "current_setting('server_version')" if postgres else "sqlite_version()"
+    began = state.clock.monotonic()
+    found = await state.db.read(lambda connection: connection.execute(f"SELECT {version} AS version"))  # noqa: S608  # ours
+    took_ms = (state.clock.monotonic() - began) * 1000
+    detail = f"version {found[0]['version']}, answers in {took_ms:.1f} ms, schema step {STEPS[-1].name} ({len(STEPS)})"
+    return Finding("database", state.db.dialect, "ok", f"{detail}, organisation {state.org}")
 
 
 def _configuration(state: State) -> Finding:
