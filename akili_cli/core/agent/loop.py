@@ -10,6 +10,7 @@ from akili_cli.adapters.llm.base import estimate_tokens
 from akili_cli.core.agent.egress import ModelEgress, guarded, without_secrets
 from akili_cli.core.agent.guards import Guards
 from akili_cli.core.agent.history import History
+from akili_cli.core.agent.journal import Journal, NoJournal
 from akili_cli.core.agent.prompt import system_prompt
 from akili_cli.core.agent.report import RunReport, worst
 from akili_cli.core.agent.settings import AgentSettings
@@ -79,8 +80,12 @@ class AgentLoop:
         attachments: tuple[TextBlock, ...] = (),
         emit: Emit = silent,
         timeout_s: float | None = None,
+        journal: Journal | None = None,
     ) -> RunReport:
-        """Answer a message, within ``timeout_s`` seconds if given.
+        """Answer a message, within ``timeout_s`` seconds if given; waiting for a human does not count.
+
+        With a ``journal`` that keeps steps the same run may be entered again after a crash; it must then have the
+        same id and no conversation, and a call that nobody knows the end of ends it as ``interrupted``.
 
         1. Load the conversation (``NotFoundError`` for one that is not this user's). 2. Ask the model, within
         the budget. 3. Play its calls through the pipeline. 4. Repeat until it answers, must wait for a human,
@@ -101,7 +106,7 @@ class AgentLoop:
         limit = asyncio.timeout(timeout_s)
         try:
             async with limit:
-                ended = await self._until_answered(state, system, spending, emit)
+                ended = await self._until_answered(state, system, spending, emit, journal or NoJournal(), limit)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -123,12 +128,20 @@ class AgentLoop:
         emit(Event("run.finished", report.as_dict()))
         return report
 
-    async def _until_answered(self, state: _State, system: str, spending: Spending, emit: Emit) -> Status:
+    async def _until_answered(
+        self,
+        state: _State,
+        system: str,
+        spending: Spending,
+        emit: Emit,
+        journal: Journal,
+        limit: asyncio.Timeout,
+    ) -> Status:
         guards = Guards(self.settings)
-        turns = TurnRunner(self.pipeline, self.settings, emit)
-        for _ in range(self.settings.max_iterations):
+        turns = TurnRunner(self.pipeline, self.settings, emit, journal, limit)
+        for number in range(1, self.settings.max_iterations + 1):
             try:
-                completion = await self._ask(state, system, spending, emit)
+                completion = await self._answer(state, system, spending, emit, journal, number)
             except BudgetExceededError as error:
                 state.error = f"{error}\n{error.hint}" if error.hint else str(error)
                 return Status.BUDGET_EXCEEDED
@@ -147,6 +160,7 @@ class AgentLoop:
                 guards,
                 reason=completion.message.text,
                 cut_off=completion.stop_reason == "max_tokens",
+                number=number,
             )
             state.steps.extend(turn.steps)
             state.messages.append(turn.message)
@@ -176,10 +190,28 @@ class AgentLoop:
         if any(step.status is Status.APPROVAL_REQUIRED for step in steps):
             state.answer = state.answer or (state.last.message.text if state.last else "")
             return Status.APPROVAL_REQUIRED
+        if any(step.status is Status.INTERRUPTED for step in steps):
+            state.error = "a call was cut off by a crash and is not repeated; a person must look how far it came"
+            return Status.INTERRUPTED
         if guards.stop is not None:
             state.error = guards.stop
             return Status.DENIED if guards.denied_again else Status.FAILED
         return None
+
+    async def _answer(
+        self, state: _State, system: str, spending: Spending, emit: Emit, journal: Journal, number: int
+    ) -> Completion:
+        completion, asked_now = await journal.completion(
+            f"model {number}", lambda: self._ask(state, system, spending, emit)
+        )
+        if not asked_now:
+            spending.read_back(completion)
+        state.attempts.extend(completion.attempts)
+        state.last = completion
+        state.messages.append(completion.message)
+        if completion.skill is not None:
+            state.run = replace(state.run, skill=completion.skill)
+        return completion
 
     async def _ask(self, state: _State, system: str, spending: Spending, emit: Emit) -> Completion:
         egress, tools = state.egress, self.pipeline.tools.specs()
@@ -210,12 +242,8 @@ class AgentLoop:
                 await spending.cut_off(hold, request, heard)
         if completion is None:
             raise ModelError(f"{self.model.provider} ended its answer without finishing it")
-        state.attempts.extend(completion.attempts)
-        state.last = completion
-        state.messages.append(completion.message)
-        if completion.skill is not None:
-            state.run = replace(state.run, skill=completion.skill)
-        await spending.settle(hold, completion, state.run, self.pipeline)
+        run = state.run if completion.skill is None else replace(state.run, skill=completion.skill)
+        await spending.settle(hold, completion, run, self.pipeline)
         return completion
 
     async def _conversation(self, run: Run) -> Run:

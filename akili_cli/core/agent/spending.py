@@ -116,16 +116,24 @@ class Spending:
         """Give back a hold whose call came to nothing."""
         await self.ledger.release(hold)
 
+    def read_back(self, done: Completion) -> None:
+        """Count an answer that an earlier attempt at the run has paid for."""
+        self.calls += 1
+        self._count(done)
+
     async def settle(self, hold: Reservation, done: Completion, run: Run, pipeline: Pipeline) -> None:
         """Book what a call really cost and record it."""
+        self._count(done)
+        await self.ledger.settle(hold, done.cost_usd or 0.0, done.usage.input_tokens + done.usage.output_tokens)
+        await pipeline.audit.append(_record(run, done))
+
+    def _count(self, done: Completion) -> None:
         self.usage = self.usage + done.usage
         if done.cost_usd is None:
             self.cost_usd = None
         elif self.cost_usd is not None:
             self.cost_usd += done.cost_usd
         self.spent_usd += done.cost_usd or 0.0
-        await self.ledger.settle(hold, done.cost_usd or 0.0, done.usage.input_tokens + done.usage.output_tokens)
-        await pipeline.audit.append(_record(run, done))
 
     async def failed(self, hold: Reservation, run: Run, pipeline: Pipeline, error: str) -> None:
         """Give the money back and record that no provider answered."""

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from akili_cli.core.agent.guards import Guards
+from akili_cli.core.agent.journal import NoJournal
 from akili_cli.core.agent.settings import AgentSettings
 from akili_cli.core.agent.turn import CUT_OFF, TurnRunner, shortened
 from akili_cli.domain.calls import Status, ToolOutput
@@ -40,8 +42,8 @@ async def play(
     chosen = AgentSettings.model_validate(settings)
     events: list[Event] = []
     async with open_bench(tmp_path, tools) as bench:
-        runner = TurnRunner(bench.pipeline, chosen, events.append)
-        turn = await runner.play(uses, run_by(), Guards(chosen), reason="", cut_off=cut_off)  # type: ignore[arg-type]
+        runner = TurnRunner(bench.pipeline, chosen, events.append, NoJournal(), asyncio.timeout(None))
+        turn = await runner.play(uses, run_by(), Guards(chosen), reason="", cut_off=cut_off, number=1)  # type: ignore[arg-type]
     assert turn.message.role == "user"
     return [b for b in turn.message.blocks if isinstance(b, ToolResultBlock)], events, turn.run.untrusted
 
