@@ -12,9 +12,12 @@ def main() -> int:
     if sys.argv[1:] in (["--version"], ["-V"]):
         sys.stdout.write(f"akili {__version__}\n")
         return 0
-    from akili_cli.cli.boundary import run_command_line
+    try:
+        from akili_cli.cli.boundary import run_command_line
 
-    return run_command_line(sys.argv[1:])
+        return run_command_line(sys.argv[1:])
+    except KeyboardInterrupt:  # while the parser was imported
+        return 130
 
 
 if __name__ == "__main__":

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from akili_cli.cli import render
 from akili_cli.cli.opening import opened_app, principal
 from akili_cli.core.agent.report import RunReport
-from akili_cli.domain.calls import Principal, Run, Source
+from akili_cli.domain.calls import Principal, Run, Source, Status
 from akili_cli.domain.errors import NotFoundError
-from akili_cli.domain.events import Event
+from akili_cli.domain.events import Emit, Event
 from akili_cli.domain.ids import new_correlation_id, new_uuid
 from akili_cli.domain.messages import TextBlock
 
@@ -56,6 +57,36 @@ def run_of(question: Question, me: Principal, conversation: str | None) -> Run:
 
 async def ask(question: Question) -> RunReport:
     """Run the question to its end and print as asked; raises what akili itself cannot work with."""
+    show, finished = _watcher(question), False
+
+    def emit(event: Event) -> None:
+        nonlocal finished
+        finished = finished or event.name == "run.finished"
+        show(event)
+
+    try:
+        return await _ask(question, emit)
+    except asyncio.CancelledError:
+        if not finished:
+            tell_unbegun(question.output)
+        raise
+
+
+def tell_unbegun(output: Output) -> None:
+    """Tell a program that its run was interrupted before it began; a person is told at the end of the command."""
+    why = "interrupted before the run began"
+    report = RunReport(Status.INTERRUPTED, "", new_correlation_id(), new_uuid(), error=why)
+    event = Event("run.finished", report.as_dict())
+    match output:
+        case "json":
+            _print_json_at_end(event)
+        case "jsonl":
+            _print_event(event)
+        case "text":
+            pass
+
+
+async def _ask(question: Question, emit: Emit) -> RunReport:
     overrides: dict[str, object] = {}
     if question.max_steps is not None:
         overrides["agent.max_steps"] = question.max_steps
@@ -82,12 +113,12 @@ async def ask(question: Question) -> RunReport:
             question.message,
             run,
             attachments=tuple(TextBlock(text, untrusted=label) for label, text in question.attachments),
-            emit=_watcher(question),
+            emit=emit,
             timeout_s=question.timeout_s,
         )
 
 
-def _watcher(question: Question) -> Callable[[Event], None]:
+def _watcher(question: Question) -> Emit:
     match question.output:
         case "jsonl":
             return _print_event

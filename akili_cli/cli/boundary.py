@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Coroutine
+from types import FrameType
 from typing import Any, TypeVar
 
 import typer
@@ -24,15 +26,26 @@ class Terminated(BaseException):
 
 def run_command_line(arguments: list[str]) -> int:
     """Parse, run, and give the exit code; never a traceback for anything but a bug, and then in a file."""
-    from akili_cli.cli.main import app
-
-    _fill_standard_streams()
+    before = signal.getsignal(signal.SIGTERM)
     try:
+        signal.signal(signal.SIGTERM, _terminate)
+        _fill_standard_streams()
+        from akili_cli.cli.main import app
+
         code = typer.main.get_command(app)(arguments, prog_name="akili", standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # which the parser says nothing about
+            render.talk("interrupted")
     except BaseException as error:  # the one place where everything ends
         code = _exit_code(error)
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
     return code if isinstance(code, int) else 0
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    """Let a SIGTERM that arrives outside of the event loop end akili in order, as Ctrl-C does."""
+    raise Terminated
 
 
 def _exit_code(error: BaseException) -> int:
@@ -89,17 +102,43 @@ def _fill_standard_streams() -> None:
 
 def _bug(error: BaseException) -> int:
     import platform
-    import tempfile
     import traceback
 
     report = "".join(traceback.format_exception(error))
     head = f"akili {__version__}, Python {platform.python_version()}, {platform.platform()}\n\n"
-    descriptor, name = tempfile.mkstemp(prefix="akili-crash-", suffix=".log")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(_clean(head + report))
     render.talk(f"bug: {type(error).__name__}: this should not have happened", "red")
-    render.talk(f"a report was written to {name}; it holds no secrets that akili knows of")
+    try:
+        name = _kept(_clean(head + report))
+    except OSError as failure:
+        render.talk(f"no report could be written: {failure.strerror}")
+    else:
+        render.talk(f"a report was written to {name}; it holds no secrets that akili knows of")
     return BUG
+
+
+def _kept(report: str) -> str:
+    """Write a crash report to the workspace's logs, else where temporary files go; give its name."""
+    with contextlib.suppress(OSError):
+        return _written(report, _logs())
+    return _written(report, None)
+
+
+def _written(report: str, directory: str | None) -> str:
+    import tempfile
+
+    descriptor, name = tempfile.mkstemp(prefix="akili-crash-", suffix=".log", dir=directory)  # 0600
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(report)
+    return name
+
+
+def _logs() -> str | None:
+    try:
+        from akili_cli.config.paths import open_workspace
+
+        return str(open_workspace(os.environ).logs_dir)
+    except Exception:  # whatever is wrong with the workspace, there is a report to write
+        return None
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -120,6 +159,7 @@ async def _signalled(coroutine: Coroutine[Any, Any, T]) -> T:
         arrived.append(number)
         task.cancel()
 
+    before = signal.getsignal(signal.SIGTERM)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     try:
@@ -131,3 +171,4 @@ async def _signalled(coroutine: Coroutine[Any, Any, T]) -> T:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)

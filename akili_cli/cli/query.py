@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from akili_cli.cli import render
+from akili_cli.cli.boundary import Terminated
 from akili_cli.cli.boundary import run as run_coroutine
 from akili_cli.core.agent.report import DETAILED_EXIT_CODES, EXIT_CODES
 from akili_cli.domain.errors import UsageError
@@ -43,8 +44,9 @@ def query(
     ),
 ) -> None:
     """Ask, print, exit."""
-    from akili_cli.cli.asking import Question, ask
+    from akili_cli.cli.asking import Output, Question, ask, tell_unbegun
 
+    output: Output = "json" if as_json else "jsonl" if as_jsonl else "text"
     if as_json and as_jsonl:
         raise UsageError("--json and --jsonl exclude each other")
     if go_on and conversation_id is not None:
@@ -55,7 +57,11 @@ def query(
         raise UsageError("--max-cost must be more than 0")
     if max_steps is not None and not 1 <= max_steps <= 10_000:
         raise UsageError("--max-steps must be between 1 and 10000")
-    piped = _piped_input(timeout if message == "-" else SILENT_STDIN_S, timeout)
+    try:
+        piped = _piped_input(timeout if message == "-" else SILENT_STDIN_S, timeout)
+    except (KeyboardInterrupt, Terminated):
+        tell_unbegun(output)
+        raise
     if message == "-":
         if piped is None:
             raise UsageError("-m - reads the message from standard input, and nothing was piped in")
@@ -74,7 +80,7 @@ def query(
         max_steps=max_steps,
         stream=stream,
         timeout_s=timeout,
-        output="json" if as_json else "jsonl" if as_jsonl else "text",
+        output=output,
     )
     report = run_coroutine(ask(question))
     raise typer.Exit((DETAILED_EXIT_CODES if detailed else EXIT_CODES)[report.status])

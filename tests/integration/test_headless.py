@@ -3,10 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
-import time
-from pathlib import Path
 
 import pytest
 
@@ -62,6 +59,39 @@ def test_an_approval_is_never_zero_and_is_never_asked_for_without_a_terminal(aki
     assert (code, report["status"]) == (10, "approval_required")
     assert len(only(report["approvals"])["id"]) == 32
     assert not (akili.work / "note.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "redirections", ["< /dev/null", "<&-", "<&- 2>&-", "< note"], ids=["null", "closed", "both", "file"]
+)
+def test_nobody_is_asked_where_there_is_no_terminal_at_all(akili: Akili, redirections: str) -> None:
+    (akili.work / "note").write_text("yes\ny\n")
+    with ModelServer(script(HELD)) as server:
+        akili.configure(model_url=server.url)
+        done = akili.shell(f"setsid --wait $AKILI query -m 'write it' --json {redirections}")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["status"]) == (2, "approval_required")
+    assert not (akili.work / "note.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "status"),
+    [
+        (script(DENIED), 2, "denied"),
+        ([Reply(tool_calls=[HELD])], 2, "approval_required"),
+        ([Reply(text="fine")], 0, "ok"),
+        ([Reply(fault="hang")], 1, "timeout"),
+    ],
+    ids=["deny", "approval", "ok", "timeout"],
+)
+def test_every_status_is_the_same_in_the_last_event_and_with_a_closed_stdin(
+    akili: Akili, reply: list[Reply], code: int, status: str
+) -> None:
+    with ModelServer([*reply, Reply(text="done", repeat=True)]) as server:
+        akili.configure(model_url=server.url)
+        done = akili.shell("$AKILI query -m x --jsonl --timeout 4 <&-")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, last["event"], last["status"]) == (code, "run.finished", status)
 
 
 def test_a_waiting_approval_is_told_in_words_with_what_to_do_next(akili: Akili) -> None:
@@ -202,66 +232,6 @@ def test_a_stderr_that_cannot_be_written_does_not_cost_the_answer(akili: Akili, 
         akili.configure(model_url=server.url)
         done = akili.shell(f"$AKILI query -m hi {where}")
     assert (done.returncode, done.stdout) == (0, b"fine\n")
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
-def test_a_signal_ends_the_run_with_a_report_and_its_code(akili: Akili, number: signal.Signals, code: int) -> None:
-    with ModelServer([Reply(fault="hang", repeat=True)]) as server:
-        akili.configure(model_url=server.url)
-        process = akili.start("query", "-m", "hi", "--json")
-        try:
-            deadline = time.monotonic() + 20
-            while not server.requests and time.monotonic() < deadline:
-                time.sleep(0.02)
-            process.send_signal(number)
-            out, err = process.communicate(timeout=15)
-        finally:
-            process.kill()
-            process.communicate()
-    assert process.returncode == code, err.decode()
-    assert json.loads(out)["status"] == "interrupted"
-    assert b"Traceback" not in err
-    tail = akili.run("audit", "verify")
-    assert tail.returncode == 0, tail.stdout
-
-
-def test_a_signal_while_a_command_runs_leaves_no_process_and_an_honest_record(akili: Akili, tmp_path: Path) -> None:
-    allow = {
-        "id": "sleepy",
-        "match": {"commands": ["sleep"], "tools": ["shell_exec"]},
-        "verdict": "allow",
-        "because": "a test sleeps",
-        "risk": "low",
-    }
-    sleeping = f"sleep 61.{os.getpid() % 1000:03d}"
-    with ModelServer(script(Call("shell_exec", {"command": sleeping}))) as server:
-        akili.configure(model_url=server.url, policies={"rules": [allow]})
-        process = akili.start("query", "-m", "hi", "--json")
-        try:
-            deadline = time.monotonic() + 20
-            while sleeping not in processes() and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert sleeping in processes()
-            process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=15)
-        finally:
-            process.kill()
-            process.communicate()
-    assert process.returncode == 143, err.decode()
-    assert json.loads(out)["status"] == "interrupted"
-    assert sleeping not in processes()
-    records = akili.run("audit", "tail", "--tool", "shell_exec", "--json").stdout.decode().splitlines()
-    assert [json.loads(line)["result"] for line in records] == ["intent", "interrupted"]
-
-
-def processes() -> str:
-    lines = []
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            lines.append(place.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-        except OSError:
-            continue
-    return "\n".join(lines)
 
 
 @pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}, {"TERM": "xterm-256color"}, {"CLICOLOR": "1"}], ids=str)

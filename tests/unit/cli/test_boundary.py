@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -39,21 +40,35 @@ def test_an_error_is_said_in_words_with_its_hint(capsys: pytest.CaptureFixture[s
     assert (out, err) == ("", "fatal: no\\x1b[31m room\nhint: make some\n")
 
 
+@pytest.mark.parametrize("usable", [True, False], ids=["workspace", "none"])
 def test_a_bug_writes_a_report_without_secrets_and_no_traceback(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    usable: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tempfile
-
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    if not usable:
+        monkeypatch.setenv("AKILI_WORKSPACE", "/proc/nosuch")
     secret = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
-    assert _exit_code(ZeroDivisionError(secret)) == 70
-    (report,) = tmp_path.glob("akili-crash-*.log")
+    assert _exit_code(ZeroDivisionError(f"\udc80 {secret}")) == 70
+    directory = tmp_path / "home" / ".akili" / "logs" if usable else temporary
+    (report,) = directory.glob("akili-crash-*.log")
     assert "ZeroDivisionError" in report.read_text()
     assert secret not in report.read_text()
     assert report.stat().st_mode & 0o777 == 0o600
     err = capsys.readouterr().err
     assert "Traceback" not in err
-    assert report.name in err
+    assert str(report) in err
+    assert len([*temporary.iterdir()]) == (not usable)
+
+
+def test_a_bug_is_told_even_where_no_report_can_be_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    monkeypatch.setenv("AKILI_WORKSPACE", "/proc/nosuch")
+    assert _exit_code(ZeroDivisionError()) == 70
+    assert "no report could be written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -63,6 +78,14 @@ def test_a_bug_writes_a_report_without_secrets_and_no_traceback(
 )
 def test_the_command_line_gives_a_number(arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(arguments) == code
+
+
+def test_a_handler_for_sigterm_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_command_line(["version"]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+    run(asyncio.sleep(0))
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_coroutine_gives_its_value() -> None:
