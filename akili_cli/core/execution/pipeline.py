@@ -23,7 +23,7 @@ from akili_cli.core.budget.model import Reservation
 from akili_cli.core.execution.cache import ResultCache
 from akili_cli.core.execution.cards import whole_card
 from akili_cli.core.execution.once import begins_once
-from akili_cli.core.execution.recording import record_of, who, with_output
+from akili_cli.core.execution.recording import interrupted_of, outcome_of, record_of, who
 from akili_cli.core.execution.understanding import understand
 from akili_cli.core.policy.engine import RuleSet, decide
 from akili_cli.core.policy.model import Action
@@ -336,8 +336,7 @@ class Pipeline:
         """Run with a permit; a ruling that is not policy's own alone is recorded first, its outcome after."""
         how = _how_approved(permit)
         if how is not None:
-            record = record_of(request, how, permit=permit)
-            await self.audit.append(replace(record, kind=Kind.APPROVAL))
+            await self.audit.append(record_of(request, how, kind=Kind.APPROVAL, permit=permit))
         result = await self._permitted(request, prepared, permit)
         if permit.approval_id is not None:
             await self.approvals.record_outcome(permit.approval_id, str(result.status))
@@ -368,8 +367,9 @@ class Pipeline:
                 return self._result(request, hit, entry.id, cached=True)
         else:
             self.cache.clear()
+        intent = record_of(request, Result.INTENT, kind=Kind.CALL_INTENT, permit=permit)
         try:
-            hold, intent = await self._intend(request, prepared, permit)
+            hold, entry = await self._intend(request, prepared, intent)
         except BudgetExceededError as error:
             record = record_of(request, Result.BUDGET_EXCEEDED, permit=permit, error=str(error))
             entry = await self.audit.append(record)
@@ -378,27 +378,27 @@ class Pipeline:
             record = record_of(request, Result.INTERRUPTED, permit=permit, error=str(error))
             entry = await self.audit.append(record)
             return self._refusal(request, Status.INTERRUPTED, f"Interrupted: {error}", entry.id)
-        permit = replace(permit, audit_id=intent.id)
         started = self.clock.monotonic()
-        output = await self._execute(request, prepared, permit, started)
-        output = replace(output, cost_usd=max(output.cost_usd, hold.amount_usd))
+        output = await self._execute(intent, prepared, replace(permit, audit_id=entry.id), started)
+        if output.cost_usd < hold.amount_usd:
+            output = replace(output, cost_usd=hold.amount_usd)
         duration_s = self.clock.monotonic() - started
         clean = self._redacted(output)
-        record = record_of(request, _result_word(output), permit=permit)
-        entry = await self.audit.append(with_output(record, clean, duration_s))
+        entry = await self.audit.append(outcome_of(intent, _result_word(output), clean, duration_s))
         await self.ledger.settle(hold, output.cost_usd)
         if prepared.tool.read_only and clean.ok:
             self.cache.put(key, clean)
-        return replace(self._result(request, clean, entry.id), duration_s=duration_s)
+        return self._result(request, clean, entry.id, duration_s=duration_s)
 
-    async def _intend(self, request: Request, prepared: Prepared, permit: Permit) -> tuple[Reservation, AuditEntry]:
+    async def _intend(
+        self, request: Request, prepared: Prepared, intent: AuditRecord
+    ) -> tuple[Reservation, AuditEntry]:
         """Reserve what the call costs, then make its intent durable; both at once when it costs nothing.
 
         Raises ``BudgetExceededError``, and ``AlreadyBegunError`` for a call that must not be begun a second time.
         """
         run, tool = request.run, prepared.tool
         user, price = run.principal.user, self.ledger.tool_price(request.call.name)
-        intent = replace(record_of(request, Result.INTENT, permit=permit), kind=Kind.CALL_INTENT)
         family: Any = {"parent_id": run.parent_id, "run_limit_usd": run.max_cost_usd}
         repeatable = tool.read_only or tool.idempotent or not run.once
         checks = [] if repeatable else [begins_once(run, self.clock.now())]
@@ -412,14 +412,11 @@ class Pipeline:
             await self.ledger.release(hold)
             raise
 
-    async def _execute(self, request: Request, prepared: Prepared, permit: Permit, started: float) -> ToolOutput:
+    async def _execute(self, intent: AuditRecord, prepared: Prepared, permit: Permit, started: float) -> ToolOutput:
         try:
             return await prepared.tool.run(prepared.args, permit)
         except asyncio.CancelledError:
-            record = replace(
-                record_of(request, Result.INTERRUPTED, permit=permit),
-                duration_s=self.clock.monotonic() - started,
-            )
+            record = interrupted_of(intent, self.clock.monotonic() - started)
             await asyncio.shield(self.audit.append(record))
             raise
         except AkiliError as error:
@@ -454,8 +451,8 @@ class Pipeline:
 
     async def _refused(self, request: Request, refused: Refused) -> StepResult:
         by_person = request.decision.verdict is not Verdict.DENY
-        record = record_of(request, Result.DENIED if by_person else Result.POLICY_DENIED)
-        entry = await self.audit.append(replace(record, error=refused.because))
+        result = Result.DENIED if by_person else Result.POLICY_DENIED
+        entry = await self.audit.append(record_of(request, result, error=refused.because))
         origin = "" if by_person else f", {request.decision.ruling.origin}"
         text = f"Refused: {refused.because} (rule {refused.rule_id}{origin})"
         return replace(self._refusal(request, Status.DENIED, text, entry.id), approval_id=refused.approval_id)
@@ -485,7 +482,9 @@ class Pipeline:
             )
         )
 
-    def _result(self, request: Request, output: ToolOutput, audit_id: str, *, cached: bool = False) -> StepResult:
+    def _result(
+        self, request: Request, output: ToolOutput, audit_id: str, *, duration_s: float = 0.0, cached: bool = False
+    ) -> StepResult:
         layers = output.metadata.get("layers", ())
         return StepResult(
             call=self._shown(request.call),
@@ -494,6 +493,7 @@ class Pipeline:
             audit_id=audit_id,
             decision=request.decision,
             metadata=output.metadata,
+            duration_s=duration_s,
             cost_usd=output.cost_usd,
             cached=cached,
             untrusted=output.untrusted,

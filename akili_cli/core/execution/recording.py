@@ -20,11 +20,18 @@ _LISTS = ("reads", "writes", "deletes", "hosts", "nodes", "secrets", "channels",
 _PLACE = 2
 
 
-def record_of(request: Request, result: Result, *, permit: Permit | None = None, error: str = "") -> AuditRecord:
+def record_of(
+    request: Request,
+    result: Result,
+    *,
+    kind: Kind = Kind.CALL_OUTCOME,
+    permit: Permit | None = None,
+    error: str = "",
+) -> AuditRecord:
     """Give the record of a decided call."""
     decision, run = request.decision, request.run
     return AuditRecord(
-        kind=Kind.CALL_OUTCOME,
+        kind=kind,
         **who(run),
         call_id=request.call.id,
         tool=request.call.name,
@@ -64,12 +71,14 @@ def _labels(untrusted: tuple[str, ...]) -> tuple[str, ...]:
     return untrusted if rest <= 0 else (*untrusted[:MAX_LABELS], f"and {rest} more")
 
 
-def with_output(record: AuditRecord, output: ToolOutput, duration_s: float) -> AuditRecord:
-    """Give the record with what came of the call; ``output`` is redacted already."""
+def outcome_of(intent: AuditRecord, result: Result, output: ToolOutput, duration_s: float) -> AuditRecord:
+    """Give the record of what came of an intended call; ``output`` is redacted already."""
     data = output.text.encode("utf-8", "surrogateescape")
     layers = output.metadata.get("layers", ())
     return replace(
-        record,
+        intent,
+        kind=Kind.CALL_OUTCOME,
+        result=result,
         duration_s=round(duration_s, 6),
         cost_usd=output.cost_usd,
         layers=tuple(layers) if isinstance(layers, list | tuple) else (),
@@ -77,6 +86,11 @@ def with_output(record: AuditRecord, output: ToolOutput, duration_s: float) -> A
         output_bytes=len(data),
         error="" if output.ok else output.text[:500],
     )
+
+
+def interrupted_of(intent: AuditRecord, duration_s: float) -> AuditRecord:
+    """Give the record of an intended call that was cancelled."""
+    return replace(intent, kind=Kind.CALL_OUTCOME, result=Result.INTERRUPTED, duration_s=duration_s)
 
 
 def effects_as_recorded(effects: Effects) -> dict[str, object]:

@@ -6,7 +6,14 @@ import pytest
 
 from akili_cli.core.approvals.request import Request
 from akili_cli.core.audit.model import Kind, Result
-from akili_cli.core.execution.recording import MAX_LABELS, effects_as_recorded, effects_from, record_of, with_output
+from akili_cli.core.execution.recording import (
+    MAX_LABELS,
+    effects_as_recorded,
+    effects_from,
+    interrupted_of,
+    outcome_of,
+    record_of,
+)
 from akili_cli.domain.calls import Run, ToolOutput
 from akili_cli.domain.decisions import BUILT_IN, Decision, RuleHit, Verdict
 from akili_cli.domain.effects import Command, Effects
@@ -45,12 +52,20 @@ def test_many_labels_are_counted() -> None:
 
 
 def test_an_output_is_told_by_its_hash_and_a_failure_by_its_words() -> None:
-    record = record_of(request(run_by()), Result.SUCCESS)
-    done = with_output(record, ToolOutput("ok", metadata={"layers": ["landlock"]}, cost_usd=0.5), 0.12345678)
+    intent = record_of(request(run_by()), Result.INTENT, kind=Kind.CALL_INTENT)
+    output = ToolOutput("ok", metadata={"layers": ["landlock"]}, cost_usd=0.5)
+    done = outcome_of(intent, Result.SUCCESS, output, 0.12345678)
+    assert (done.kind, done.result, done.digest) == (Kind.CALL_OUTCOME, Result.SUCCESS, intent.digest)
     assert (done.duration_s, done.cost_usd, done.layers, done.output_bytes) == (0.123457, 0.5, ("landlock",), 2)
     assert (len(done.output_sha256), done.error) == (64, "")
-    assert with_output(record, ToolOutput("x" * 900, ok=False), 0.1).error == "x" * 500
-    assert with_output(record, ToolOutput("", metadata={"layers": 3}), 0.1).layers == ()
+    assert outcome_of(intent, Result.FAILURE, ToolOutput("x" * 900, ok=False), 0.1).error == "x" * 500
+    assert outcome_of(intent, Result.SUCCESS, ToolOutput("", metadata={"layers": 3}), 0.1).layers == ()
+
+
+def test_a_cancelled_call_is_told_with_how_long_it_ran() -> None:
+    intent = record_of(request(run_by()), Result.INTENT, kind=Kind.CALL_INTENT)
+    cut = interrupted_of(intent, 0.5)
+    assert (cut.kind, cut.result, cut.duration_s) == (Kind.CALL_OUTCOME, Result.INTERRUPTED, 0.5)
 
 
 @pytest.mark.parametrize(
