@@ -49,14 +49,16 @@ def test_the_detailed_codes_are_told_apart() -> None:
 
 
 def test_the_object_of_json_names_every_refusal_with_its_rule() -> None:
-    report = RunReport(Status.DENIED, "", "c", "r", steps=(step(Status.DENIED),), cards=({"id": "f" * 32, "risk": "high"},))
+    report = RunReport(
+        Status.DENIED, "", "c", "r", steps=(step(Status.DENIED),), cards=({"id": "f" * 32, "risk": "high"},)
+    )
     told = json.loads(json.dumps(report.as_dict()))
     assert told["schema"] == "akili.run/1"
     (denial,) = told["denials"]
     assert (denial["rule"], denial["origin"], denial["because"]) == ("no", "a.yaml:2", "told")
     (waiting,) = told["approvals"]
     assert (waiting["id"], waiting["risk"]) == ("f" * 32, "high")
-    assert [one["status"] for one in told["steps"]] == ["denied", "approval_required"]
+    assert [one["status"] for one in told["steps"]] == ["denied"]
     assert (told["error"], told["report"]) == (None, None)
 
 
