@@ -14,6 +14,7 @@ import html.parser
 import json
 import re
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -280,6 +281,10 @@ class MailService:
 @contextlib.asynccontextmanager
 async def mail_serving(service: MailService, tls: ssl.SSLContext | None, port: int = 0) -> AsyncIterator[MailService]:
     def connection() -> SMTP:
+        with warnings.catch_warnings(action="ignore"):  # it does not know that the socket is encrypted already
+            return made()
+
+    def made() -> SMTP:
         return SMTP(
             service,
             tls_context=None if service.implicit else tls,

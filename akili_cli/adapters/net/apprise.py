@@ -10,7 +10,7 @@ import asyncio
 import logging
 from urllib.parse import urlsplit
 
-from akili_cli.adapters.net.outgoing import SYSTEM_WIRE, Apprise, Wire
+from akili_cli.adapters.net.outgoing import SYSTEM_WIRE, Apprise, Wire, host_and_port
 from akili_cli.adapters.net.resolve import checked_addresses
 from akili_cli.adapters.net.urls import parse_url
 from akili_cli.domain.decisions import Permit
@@ -34,22 +34,25 @@ def apprise_host(url: str) -> str:
 
     Raises ``ConfigError`` for every URL of which that cannot be told; the URL is never shown.
     """
-    try:
-        parts = urlsplit(url)
-        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
-    except ValueError:
-        raise ConfigError("the secret is no apprise URL") from None
-    if scheme in FIXED_HOST and "?" not in url and "#" not in url:
+    scheme = url.partition("://")[0].lower()
+    plain = "?" not in url and "#" not in url  # what follows them may change the host
+    if plain and scheme in FIXED_HOST:
         return FIXED_HOST[scheme]
-    if scheme in OWN_HOST and host and "?" not in url and "#" not in url:
-        try:
-            return parse_url(f"https://{f'[{host}]' if ':' in host else host}:{port or OWN_HOST[scheme]}/").authority
-        except InvalidArgumentsError as error:
-            raise ConfigError(f"the apprise URL cannot be used: {error}") from None
+    if plain and scheme in OWN_HOST:
+        return _named_host(url, OWN_HOST[scheme])
     known = ", ".join(sorted((*OWN_HOST, *FIXED_HOST)))
     raise ConfigError(
         "which host this apprise URL leads to cannot be told, so nobody could allow it", hint=f"without ?: {known}"
     )
+
+
+def _named_host(url: str, usual_port: int) -> str:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or usual_port
+        return host_and_port(host, port)
+    except (ValueError, InvalidArgumentsError):
+        raise ConfigError("the secret is no apprise URL with a host in it") from None
 
 
 async def send_apprise(

@@ -70,7 +70,7 @@ class Mail:
     @property
     def authority(self) -> str:
         """Give ``host:port``."""
-        return mail_authority(self.host, self.port)
+        return host_and_port(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Apprise:
     body: str
 
 
-def mail_authority(host: str, port: int) -> str:
+def host_and_port(host: str, port: int) -> str:
     """Give ``host:port`` in the form of ``Effects.hosts``; raises ``InvalidArgumentsError`` for what is no host."""
     shown = f"[{host}]" if ":" in host else host
     return parse_url(f"https://{shown}:{port}/").authority

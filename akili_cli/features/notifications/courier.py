@@ -23,7 +23,7 @@ from akili_cli.domain.errors import (
     ToolFailedError,
 )
 from akili_cli.features.notifications import store
-from akili_cli.features.notifications.channels import channel_type
+from akili_cli.features.notifications.channels import TYPES, channel_type
 from akili_cli.features.notifications.channels.base import ChannelType, Request, Surroundings
 from akili_cli.features.notifications.logic import MAX_WAIT_S, backoff_s
 from akili_cli.features.notifications.model import (
@@ -204,7 +204,7 @@ class Courier:
         def write(connection: Connection) -> Delivery | None:
             store.settle(connection, delivery, state, reason=reason, due_at=due, now=now)
             channel = store.channel(connection, self.org, delivery.channel)
-            if channel is not None:
+            if channel is not None and channel.type in TYPES.names():
                 pause = channel_type(channel.type).interval_s if wait is None else min(wait, MAX_WAIT_S)
                 store.free_channel(connection, self.org, channel.name, now + pause)
             return store.delivery(connection, self.org, delivery.id)

@@ -9,7 +9,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import ClassVar
 
-from akili_cli.adapters.net.outgoing import Mail, MailTls, Posted, mail_authority
+from akili_cli.adapters.net.outgoing import Mail, MailTls, Posted, host_and_port
 from akili_cli.domain.errors import ConfigError
 from akili_cli.features.notifications.channels.base import MAX_PART_TIMEOUT_S, Surroundings
 from akili_cli.features.notifications.model import Account, Failed, Message, Outcome
@@ -44,7 +44,7 @@ class Email:
     def endpoint(self, _account: Account, around: Surroundings) -> str:
         """Give the server; raises ``ConfigError`` when none is configured."""
         settings = _settings(around)
-        return mail_authority(_bare(settings.host), settings.port)
+        return host_and_port(_bare(settings.host), settings.port)
 
     def parts(self, message: Message) -> tuple[str, ...]:
         """Give the whole body: mail has room."""
