@@ -231,17 +231,14 @@ async def _export(output: Path, since: float | None, until: float | None, as_jso
     return 0 if report.ok else 1
 
 
-async def _recover(state: State, key: bytes) -> None:
+async def _recover(state: State) -> None:
     """Do and record first what any start would: mend the files of killed processes, and end their intents."""
-    from akili_cli.cli.opening import tell_interrupted
+    from akili_cli.cli.opening import opened_log
     from akili_cli.core.audit import recovery
-    from akili_cli.core.audit.log import open_audit_log
 
-    directory = state.workspace.audit_dir
-    if await state.db.read(lambda connection: recovery.abandoned(connection, directory)):
-        log = await open_audit_log(state.db, directory, key, state.clock, state.redactor, state.org)
-        await log.close()
-        tell_interrupted(log.interrupted)
+    if await state.db.read(lambda connection: recovery.abandoned(connection, state.workspace.audit_dir)):
+        async with opened_log(state):
+            pass
 
 
 async def _verify(anchors: str | None, as_json: bool) -> bool:
@@ -253,7 +250,7 @@ async def _verify(anchors: str | None, as_json: bool) -> bool:
     async with opened_state() as state:
         key = load_or_create_key(state.workspace.audit_key)
         kept = parse_anchors(anchors, key) if anchors is not None else []
-        await _recover(state, key)
+        await _recover(state)
         report = await check(state.db, state.workspace.audit_dir, key, anchors=kept, org=state.org)
     if as_json:
         problems = [{"stream": p.stream, "seq": p.seq, "what": p.what} for p in report.problems]

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
 from akili_cli.cli import render
+from akili_cli.cli.boundary import run
 from akili_cli.domain.errors import AkiliError, UsageError
 
 if TYPE_CHECKING:
+    from akili_cli.adapters.secrets.base import Reference, SecretStore
     from akili_cli.adapters.secrets.chain import SecretChain
     from akili_cli.config.lines import Loaded
 
+T = TypeVar("T")
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Keep, list, forget and check secrets."
 )
@@ -28,8 +33,12 @@ def set_(name: str, provider: str = PROVIDER) -> None:
     """Keep a secret and print its reference."""
     from akili_cli.adapters.secrets.base import stored_name
 
-    store = _chain().store(provider)
-    reference = store.put(stored_name(name), _value(name))
+    loaded, chain = _opened()
+    store, value = chain.store(provider), _value(stored_name(name))
+    if _opens_the_database(loaded, name, provider):
+        reference = _kept_first(store, name, value, provider)
+    else:
+        reference = run(_recorded("secrets.set", name, provider, lambda: store.put(name, value)))
     render.talk(f"kept {name}; refer to it as")
     render.out(str(reference))
 
@@ -51,7 +60,8 @@ def list_(as_json: bool = JSON) -> None:
 @app.command(help="Forget a secret.")
 def rm(name: str, provider: str = PROVIDER) -> None:
     """Forget a secret."""
-    _chain().store(provider).remove(name)
+    store = _chain().store(provider)
+    run(_recorded("secrets.rm", name, provider, lambda: store.remove(name)))
     render.talk(f"forgot {name}")
 
 
@@ -80,6 +90,52 @@ def check(
         if not results:
             render.talk("no reference is configured and nothing was set")
     raise typer.Exit(0 if all(result["ok"] for result in results) else 1)
+
+
+def _opens_the_database(loaded: Loaded, name: str, provider: str) -> bool:
+    """Tell whether the record cannot be opened without this secret."""
+    storage = loaded.settings.storage
+    dsn = (storage.postgres.dsn or "") if storage.driver == "postgres" else ""
+    return dsn.startswith(f"{provider}://") and dsn.endswith(f"/{name}")
+
+
+def _kept_first(store: SecretStore, name: str, value: str, provider: str) -> Reference:
+    reference = store.put(name, value)
+    try:
+        run(_recorded("secrets.set", name, provider, lambda: None))
+    except AkiliError:
+        render.talk(f"kept {name}, but that could not be recorded: the database does not open with it", "yellow")
+        raise
+    return reference
+
+
+async def _recorded(verb: str, name: str, provider: str, change: Callable[[], T]) -> T:
+    """Record what is about to change, change it, and record how that ended: the name, never the value.
+
+    Raises ``AuditError`` when it cannot be recorded, and then nothing was changed.
+    """
+    from akili_cli.cli.opening import opened_log, opened_state, principal
+    from akili_cli.core.audit.model import AuditRecord, Kind, Result
+
+    me = principal()
+    async with opened_state() as state, opened_log(state) as log:
+        record = AuditRecord(
+            kind=Kind.STATE,
+            result=Result.STARTED,
+            org=state.org,
+            user=me.user,
+            source=str(me.source),
+            tool=verb,
+            parameters={"name": name, "provider": provider},
+        )
+        await log.append(record)
+        try:
+            done = change()
+        except AkiliError as error:
+            await log.append(replace(record, result=Result.FAILURE, error=error.code))
+            raise
+        await log.append(replace(record, result=Result.CHANGED))
+        return done
 
 
 def _checked(chain: SecretChain, reference: str) -> dict[str, object]:

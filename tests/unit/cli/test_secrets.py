@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import keyring
@@ -81,3 +82,49 @@ def test_a_machine_without_a_keyring_is_told_what_else_there_is(akili: Say) -> N
     assert said.code == 1
     assert "has no keyring" in said.err
     assert "env://NAME" in said.err
+
+
+@pytest.mark.usefixtures("typed")
+def test_every_change_is_recorded_by_name_before_and_after_and_never_by_value(akili: Say, tmp_path: Path) -> None:
+    akili("secrets", "set", "db")
+    akili("secrets", "rm", "db")
+    akili("secrets", "rm", "db")
+    akili("secrets", "list")
+    lines = [json.loads(line) for line in akili("audit", "search", "secrets.", "--json").out.splitlines()]
+    said = [(line["kind"], line["tool"], line["result"], line["user"]) for line in reversed(lines)]
+    assert said == [
+        ("state", verb, result, "cli-user")
+        for verb, result in [
+            ("secrets.set", "started"),
+            ("secrets.set", "changed"),
+            ("secrets.rm", "started"),
+            ("secrets.rm", "changed"),
+            ("secrets.rm", "started"),
+            ("secrets.rm", "failure"),
+        ]
+    ]
+    assert all(line["parameters"] == {"name": "db", "provider": "file"} for line in lines)
+    workspace = tmp_path / "home" / ".akili"
+    assert not [path for path in workspace.rglob("*") if path.is_file() and VALUE.encode() in path.read_bytes()]
+
+
+@pytest.mark.usefixtures("typed")
+def test_nothing_is_changed_when_it_cannot_be_recorded(akili: Say, tmp_path: Path) -> None:
+    assert akili("secrets", "set", "db").code == 0
+    (tmp_path / "home" / ".akili" / "audit.key").chmod(0o644)
+    said = akili("secrets", "rm", "db")
+    assert (said.code, "audit key" in said.err) == (1, True)
+    assert "db" in akili("secrets", "list").out
+
+
+@pytest.mark.usefixtures("typed")
+def test_the_secret_that_opens_the_database_can_be_set_first(akili: Say, tmp_path: Path) -> None:
+    workspace = tmp_path / "home" / ".akili"
+    workspace.mkdir(mode=0o700)
+    reference = f"file://{workspace / 'secrets' / 'dsn'}"
+    config = {"storage": {"driver": "postgres", "postgres": {"dsn": reference}}}
+    (workspace / "config.json").write_text(json.dumps(config))
+    said = akili("secrets", "set", "dsn")
+    assert (said.code, (workspace / "secrets" / "dsn").read_text()) == (1, VALUE)
+    assert VALUE not in said.err
+    assert "kept dsn, but that could not be recorded" in said.err
