@@ -420,6 +420,38 @@ STEPS: tuple[Step, ...] = (
         ),
     ),
     Step(
+        "0012_cron",
+        (
+            Table(
+                "cron_jobs",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "name": "text",
+                    "description": "text",
+                    "cron_expression": "text",
+                    "goal": "text",
+                    "user_id": "text",
+                    "budget_limit_usd": "double?",
+                    "enabled": "bigint",
+                    "on_missed": "text",
+                    "overlap": "text",
+                    "notify": "text",
+                    "next_run_at": "double",
+                    "created_at": "double",
+                    "updated_at": "double",
+                    "last_run_at": "double?",
+                    "last_run_id": "text",
+                    "last_error": "text",
+                    "failures": "bigint",
+                },
+                pk=("id",),
+                unique=(("org_id", "name"),),
+                indexes=(("org_id", "enabled", "next_run_at"),),
+            ),
+        ),
+    ),
+    Step(
         "0015_organizations",
         (
             Table(
