@@ -52,6 +52,7 @@ class HttpService:
     requests: list[Got] = field(default_factory=list)
     taken: list[Got] = field(default_factory=list)
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def accepted(self, got: Got) -> tuple[int, dict[str, Any] | None]:
         """Check a request; give status and answer."""
@@ -66,6 +67,9 @@ class HttpService:
         raise NotImplementedError
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first, *lines = head.split("\r\n")
@@ -225,6 +229,7 @@ async def serving(service: HttpService, tls: ssl.SSLContext | None = None) -> As
     finally:
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*service.tasks)
 
 
 @dataclass
@@ -280,11 +285,14 @@ class MailService:
 
 @contextlib.asynccontextmanager
 async def mail_serving(service: MailService, tls: ssl.SSLContext | None, port: int = 0) -> AsyncIterator[MailService]:
+    made: list[SMTP] = []
+
     def connection() -> SMTP:
         with warnings.catch_warnings(action="ignore"):  # it does not know that the socket is encrypted already
-            return made()
+            made.append(new())
+        return made[-1]
 
-    def made() -> SMTP:
+    def new() -> SMTP:
         return SMTP(
             service,
             tls_context=None if service.implicit else tls,
@@ -302,3 +310,12 @@ async def mail_serving(service: MailService, tls: ssl.SSLContext | None, port: i
     finally:
         server.close()
         await server.wait_closed()
+        for one in made:
+            while one.transport is not None:  # the last words of a connection take some rounds of the loop
+                if isinstance(one.transport, asyncio.Transport):
+                    one.transport.abort()
+                await asyncio.sleep(0.005)
+        await asyncio.gather(
+            *(one._handler_coroutine for one in made if one._handler_coroutine is not None), return_exceptions=True
+        )
+        await asyncio.sleep(0.01)
