@@ -16,6 +16,8 @@ from akili_cli.domain.errors import RefusedError, ToolFailedError
 from akili_cli.domain.paths import is_within
 
 Owner = tuple[int, int]
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_PIECE = 4096
 
 
 def demand_write(permit: Permit, path: str) -> None:
@@ -99,14 +101,38 @@ def locked(path: str, permit: Permit) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def opened_directory(path: str) -> Iterator[int]:
+    """Give a directory's descriptor for many reads; raises as ``open_beneath`` does."""
+    fd = open_beneath("/", path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def read_in(directory: int, name: str, most: int) -> bytes | None:
+    """Read a regular file of an open directory; None for one that is larger. Raises ``OSError``.
+
+    It never waits, and what is no regular file any more is a ``ToolFailedError``.
+    """
+    fd = os.open(name, _READ, dir_fd=directory)
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise ToolFailedError(f"{name!r} is no regular file any more")
+        pieces, left = [], most + 1
+        while left > 0 and (piece := file.read(min(left, max(found.st_size + 1, _PIECE)))):
+            pieces.append(piece)
+            left -= len(piece)
+    return b"".join(pieces) if left > 0 else None
+
+
+@contextlib.contextmanager
 def _parent_of(path: str, permit: Permit) -> Iterator[tuple[int, str]]:
     demand_write(permit, path)
     above, name = posixpath.split(path)
-    fd = open_beneath("/", above, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with opened_directory(above) as fd:
         yield fd, name
-    finally:
-        os.close(fd)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import posixpath
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from akili_cli.adapters.files.nodes import opened_directory, read_in
 from akili_cli.adapters.files.paths import open_beneath
 from akili_cli.core.undo.git_index import meaning
 from akili_cli.domain.errors import NotFoundError, ToolFailedError
@@ -82,21 +84,18 @@ def why_too_much(found: Looks) -> str | None:
 
 def take(found: Looks) -> dict[str, Node]:
     """Read what was seen. Raises ``ToolFailedError`` for what cannot be read, or is more than is kept."""
-    nodes, total = {}, 0
-    for path, seen in found.items():
-        kind = _kind(seen.st_mode)
-        data = b""
+    nodes: dict[str, Node] = {}
+    total = 0
+    for directory, paths in itertools.groupby(sorted(found, key=posixpath.split), key=posixpath.dirname):
         try:
-            if kind == "file":
-                data = content(path, MAX_BYTES - total)
-            elif kind == "link":
-                data = os.fsencode(os.readlink(path))  # noqa: PTH115 - a target that need not be Unicode
+            with opened_directory(directory) as fd:
+                for path in paths:
+                    node = _node(fd, path, found[path], MAX_BYTES - total)
+                    if node is not None:
+                        nodes[path] = node
+                        total += len(node.data)
         except NotFoundError:
             continue
-        except OSError as error:
-            raise ToolFailedError(f"cannot read {path!r}: {error.strerror}") from error
-        total += len(data)
-        nodes[path] = Node(kind, stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid, seen.st_mtime_ns, data)
     return nodes
 
 
@@ -207,13 +206,36 @@ def _names(directory: str) -> list[str]:
         raise ToolFailedError(f"cannot list {directory!r}: {error.strerror}") from error
 
 
-def content(path: str, most: int = MAX_BYTES) -> bytes:
+def content(path: str) -> bytes:
     """Read a file whole, following no link. Raises ``NotFoundError``, ``ToolFailedError`` and ``OSError``."""
-    with os.fdopen(open_beneath("/", path, os.O_RDONLY), "rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise ToolFailedError(f"what it may change holds more than the {MAX_BYTES >> 20} MiB that are kept")
+    directory, name = posixpath.split(path)
+    with opened_directory(directory) as fd:
+        data = read_in(fd, name, MAX_BYTES)
+    if data is None:
+        raise _too_much()
     return data
+
+
+def _node(directory: int, path: str, seen: os.stat_result, most: int) -> Node | None:
+    """Read one thing; None when it is gone by now."""
+    kind, data, name = _kind(seen.st_mode), b"", posixpath.basename(path)
+    try:
+        if kind == "file":
+            read = read_in(directory, name, most)
+            if read is None:
+                raise _too_much()
+            data = read
+        elif kind == "link":
+            data = os.fsencode(os.readlink(name, dir_fd=directory))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ToolFailedError(f"cannot read {path!r}: {error.strerror}") from error
+    return Node(kind, stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid, seen.st_mtime_ns, data)
+
+
+def _too_much() -> ToolFailedError:
+    return ToolFailedError(f"what it may change holds more than the {MAX_BYTES >> 20} MiB that are kept")
 
 
 def _text(path: str) -> str:

@@ -69,8 +69,11 @@ class GitRestore:
             text = await self._images.restore(
                 permit, args.entry, top=args.repo_path, current=args.current, earlier=args.earlier
             )
-        except (NotFoundError, ConflictError, ToolFailedError) as error:
+        except (NotFoundError, ConflictError) as error:
             return ToolOutput(str(error), ok=False, metadata=metadata)
+        except ToolFailedError as error:
+            text = f"{error}; some of it may be done, see akili undo --list"
+            return ToolOutput(text, ok=False, metadata=metadata)
         return ToolOutput(f"restored {args.repo_path!r}: {text}", metadata=metadata)
 
     def _look(self, args: GitRestoreArgs) -> Repository:

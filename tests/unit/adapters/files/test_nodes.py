@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from akili_cli.adapters.files.nodes import demand_write, locked, make_directory, put_link, remove_node, set_time
+from akili_cli.adapters.files.nodes import (
+    demand_write,
+    locked,
+    make_directory,
+    opened_directory,
+    put_link,
+    read_in,
+    remove_node,
+    set_time,
+)
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import RefusedError, ToolFailedError
@@ -100,3 +109,18 @@ def test_nothing_happens_outside_the_permit_or_through_a_link(action: str, tmp_p
 def test_reading_alone_does_not_let_write(tmp_path: Path) -> None:
     with pytest.raises(RefusedError):
         demand_write(permit_for(Effects(reads=(str(tmp_path),))), str(tmp_path / "x"))
+
+
+def test_files_are_read_whole_or_not_at_all_and_nothing_else_is(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 10_000)
+    (tmp_path / "l").symlink_to("f")
+    os.mkfifo(tmp_path / "p")
+    with opened_directory(str(tmp_path)) as fd:
+        assert read_in(fd, "f", 10_000) == b"x" * 10_000
+        assert read_in(fd, "f", 9_999) is None
+        for name, error in (("l", OSError), ("gone", FileNotFoundError), ("p", ToolFailedError)):
+            with pytest.raises(error):
+                read_in(fd, name, 1)
+    (tmp_path / "d").symlink_to(tmp_path)
+    with pytest.raises(ToolFailedError), opened_directory(str(tmp_path / "d")):
+        pytest.fail("a link was followed")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from akili_cli.core.tools.builtin.git_write import GitWriteArgs
-from akili_cli.core.undo import states
+from akili_cli.core.undo import restoring, states
 from akili_cli.core.undo.model import UndoState
-from akili_cli.domain.errors import ToolFailedError
+from akili_cli.domain.decisions import Permit
+from akili_cli.domain.effects import Effects
+from akili_cli.domain.errors import ConflictError, ToolFailedError
+from akili_cli.domain.images import RepositoryPlaces
 from tests.fakes.bench import Bench, files_of
 from tests.fakes.permits import permit_for
 from tests.fakes.repositories import git
@@ -177,3 +181,40 @@ async def test_only_what_changed_stays_in_the_store(bench: Bench, tmp_path: Path
     objects = [path for path in (tmp_path / "undo").rglob("*") if path.is_file()]
     entries = await bench.journal.listing("tester")
     assert sorted(path.parent.name + path.name for path in objects) == sorted(str(e.before) for e in entries)
+
+
+async def test_git_that_never_ended_leaves_an_entry_that_says_so(bench: Bench) -> None:
+    places = RepositoryPlaces(str(bench.repo), f"{bench.repo}/.git", f"{bench.repo}/.git", (str(bench.repo),))
+    permit = permit_for(Effects(writes=(str(bench.repo),)), tool="git_write")
+
+    async def stop_halfway() -> None:
+        async with bench.journal.repositories.before(permit, places):
+            git(bench.repo, "tag", "x")
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await stop_halfway()
+    entry = await bench.last()
+    assert (entry.state, entry.obstacle) == (UndoState.UNFINISHED, "akili stopped while git_write was at work")
+    args = {"top": str(bench.repo), "current": "", "earlier": str(entry.before)}
+    with pytest.raises(ConflictError, match="nothing was done"):
+        await bench.journal.repositories.restore(permit, entry.id, **args)
+
+
+async def test_a_restore_that_fails_halfway_can_itself_be_undone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.change("checkout", "feature")
+    after, entry, real = bench.state(), await bench.last(), restoring._put
+
+    def fail(path: str, node: states.Node, permit: Permit) -> None:
+        if path.endswith("/.git/index"):
+            raise ToolFailedError("the disk is full")
+        real(path, node, permit)
+
+    monkeypatch.setattr(restoring, "_put", fail)
+    out = await bench.restore(entry)
+    assert (out.ok, out.text) == (False, "the disk is full; some of it may be done, see akili undo --list")
+    assert bench.state() != after
+    monkeypatch.setattr(restoring, "_put", real)
+    assert (await bench.restore(await bench.undo_of(entry))).ok
+    assert bench.state() == after
+    assert (await bench.restore(entry)).ok

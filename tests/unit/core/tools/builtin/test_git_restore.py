@@ -236,9 +236,10 @@ async def test_hooks_and_helpers_of_a_hostile_repository_stay_off_in_an_undo(ben
     assert not mark.exists()
 
 
-async def test_a_linked_reference_directory_makes_a_change_one_way(bench: Bench, tmp_path: Path) -> None:
-    (bench.repo / ".git" / "refs" / "heads").rename(tmp_path / "heads")
-    (bench.repo / ".git" / "refs" / "heads").symlink_to(tmp_path / "heads")
+async def test_a_linked_reference_directory_makes_a_change_one_way(bench: Bench) -> None:
+    heads = bench.repo / ".git" / "refs" / "heads"
+    heads.rename(bench.repo / ".git" / "other")
+    heads.symlink_to(bench.repo / ".git" / "other")
     asked = GitWriteArgs(subcommand="tag", repo_path=str(bench.repo), args=["x"])
     assert not bench.writer.effects(asked).reversible
 
