@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from akili_cli.adapters.telemetry.logs import configure_logging
 from akili_cli.bootstrap.app import App, Start, State, open_app, open_state
 from akili_cli.bootstrap.policy import build_rules
 from akili_cli.cli import options, render
@@ -28,7 +29,8 @@ def principal(source: Source = Source.CLI) -> Principal:
 
 
 def start(overrides: dict[str, object] | None = None) -> Start:
-    """Collect what this process was started with."""
+    """Collect what this process was started with; from here on, what libraries log is redacted."""
+    configure_logging("warning", json=False, redactor=redactor)
     try:
         cwd = Path.cwd()
     except FileNotFoundError as error:
@@ -46,7 +48,7 @@ def start(overrides: dict[str, object] | None = None) -> Start:
 async def opened_state() -> AsyncIterator[State]:
     """Open the workspace for reading and bookkeeping; no tool can run."""
     async with open_state(start()) as state:
-        _warn(state)
+        _begin(state.loaded)
         yield state
 
 
@@ -54,7 +56,7 @@ async def opened_state() -> AsyncIterator[State]:
 async def opened_app(asker: Asker | None = None, overrides: dict[str, object] | None = None) -> AsyncIterator[App]:
     """Open everything that a call needs."""
     async with open_state(start(overrides)) as state:
-        _warn(state)
+        _begin(state.loaded)
         async with open_app(state, asker=asker) as app:
             tell_interrupted(app.pipeline.audit.interrupted)
             yield app
@@ -75,13 +77,15 @@ async def opened_log(state: State) -> AsyncIterator[AuditLog]:
 def loaded_settings() -> Loaded:
     """Load the configuration alone."""
     began = start()
-    return load_settings(
+    loaded = load_settings(
         began.env,
         config_path=began.config_path,
         overrides=began.overrides,
         cwd=began.cwd,
         workspace=open_workspace(began.env),
     )
+    _configure_logging(loaded)
+    return loaded
 
 
 def checked_rules() -> tuple[Loaded, RuleSet]:
@@ -108,6 +112,12 @@ def tell_interrupted(count: int) -> None:
         render.talk("nothing was repeated; see: akili audit tail --result interrupted")
 
 
-def _warn(state: State) -> None:
-    for warning in state.loaded.warnings:
+def _begin(loaded: Loaded) -> None:
+    _configure_logging(loaded)
+    for warning in loaded.warnings:
         render.talk(f"warning: {warning}", "yellow")
+
+
+def _configure_logging(loaded: Loaded) -> None:
+    wanted = loaded.settings.logging
+    configure_logging(wanted.level, json=wanted.as_json, redactor=redactor)

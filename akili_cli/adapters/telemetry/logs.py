@@ -6,8 +6,10 @@ import json as jsonlib
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
+from typing import Any
 
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.domain.clock import iso
@@ -20,13 +22,16 @@ _LINE_BREAKS = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
 def configure_logging(level: str, json: bool, redactor: Redactor) -> None:
-    """Send all log records of this level and above to stderr through the redactor; replaces earlier set-ups.
+    """Send all log records of this level and above, and warnings, to stderr; replaces earlier set-ups.
 
+    Every record is redacted when it is made, so that a handler which a library brings along shows no secret either.
     Raises ``ValueError`` for an unknown level. Third-party loggers stay at warnings and above.
     """
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ValueError(f"{level!r} is not a log level; use debug, info, warning or error")
+    logging.setLogRecordFactory(_factory(redactor))
+    logging.captureWarnings(capture=True)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(redactor) if json else TextFormatter(redactor))
     root = logging.getLogger()
@@ -37,6 +42,17 @@ def configure_logging(level: str, json: bool, redactor: Redactor) -> None:
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     logging.raiseExceptions = False  # a closed stderr is no reason to print arguments nobody has redacted
+
+
+def _factory(redactor: Redactor) -> Callable[..., logging.LogRecord]:
+    def made(*args: Any, **named: Any) -> logging.LogRecord:  # noqa: ANN401  # whatever a record is made of
+        record = logging.LogRecord(*args, **named)
+        record.msg, record.args = redactor.text(_message(record)), None
+        if record.exc_info:
+            record.exc_text = redactor.text(_exception(record))
+        return record
+
+    return made
 
 
 class JsonFormatter(logging.Formatter):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,17 @@ class Said(NamedTuple):
 
 
 Say = Callable[..., Said]
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    """A command sets up logging for its whole process, which here is the tests'."""
+    root, factory = logging.getLogger(), logging.getLogRecordFactory()
+    handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
+    yield
+    logging.captureWarnings(False)
+    logging.setLogRecordFactory(factory)
+    root.handlers[:], root.level, logging.raiseExceptions = handlers, level, raising
 
 
 @pytest.fixture

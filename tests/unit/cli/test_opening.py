@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import logging
 import os
 from pathlib import Path
 
@@ -63,3 +65,38 @@ async def test_a_refused_config_opens_nothing() -> None:
         async with opened_app():
             raise AssertionError
     assert not (workspace / "akili.db").exists()
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+async def test_what_a_library_logs_comes_out_redacted_on_stderr_only(
+    as_json: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DB_PASSWORD", "hunter22-in-production")
+    workspace = tmp_path / "home" / ".akili"
+    workspace.mkdir(mode=0o700)
+    (workspace / "config.json").write_text(json.dumps({"logging": {"json": as_json}}))
+    async with opened_state():
+        logging.getLogger("some.library").warning("connecting with %s", "hunter22-in-production")
+        logging.getLogger("some.library").info("not worth a word")
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert (out, "hunter22" in err, "connecting with [redacted:" in err) == ("", False, True)
+    assert (json.loads(line)["logger"] == "some.library") if as_json else "warning some.library: " in line
+
+
+async def test_the_level_of_the_log_is_configured(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    workspace = tmp_path / "home" / ".akili"
+    workspace.mkdir(mode=0o700)
+    (workspace / "config.json").write_text(json.dumps({"logging": {"level": "error"}}))
+    async with opened_state():
+        logging.getLogger("some.library").warning("no")
+        logging.getLogger("some.library").error("yes")
+    assert [line.rpartition(": ")[2] for line in capsys.readouterr().err.splitlines()] == ["yes"]
+
+
+def test_before_the_configuration_is_read_logs_are_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
+    start()
+    logging.getLogger("some.library").warning("key %s", "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8")
+    err = capsys.readouterr().err
+    assert "ghp_" not in err
+    assert "some.library: key" in err

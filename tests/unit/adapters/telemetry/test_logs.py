@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -16,8 +18,11 @@ log = logging.getLogger("akili_cli.test")
 def _restored_root() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
+    factory = logging.getLogRecordFactory()
     yield
     root.handlers[:], root.level, logging.raiseExceptions = handlers, level, raising
+    logging.setLogRecordFactory(factory)
+    logging.captureWarnings(False)
 
 
 def redactor() -> Redactor:
@@ -75,3 +80,31 @@ def test_lower_levels_and_third_parties_are_quiet(capsys: pytest.CaptureFixture[
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ValueError, match="'loud' is not a log level"):
         configure_logging("loud", json=False, redactor=redactor())
+
+
+def test_a_handler_that_a_library_brings_along_shows_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("warning", json=False, redactor=redactor())
+    theirs = logging.getLogger("some.library")
+    theirs.propagate = False
+    theirs.addHandler(logging.StreamHandler(sys.stderr))
+    try:
+        theirs.warning("key %s and %r", "s3cr3t-value", {"a": "s3cr3t-value"})
+        try:
+            int("bad s3cr3t-value")
+        except ValueError:
+            theirs.exception("100% failed")
+    finally:
+        theirs.handlers.clear()
+    shown = capsys.readouterr().err
+    assert "key [redacted:db] and {'a': '[redacted:db]'}" in shown
+    assert "100% failed" in shown
+    assert "'bad [redacted:db]'" in shown
+    assert "s3cr3t-value" not in shown
+
+
+def test_a_warning_of_python_is_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("warning", json=False, redactor=redactor())
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old way with s3cr3t-value", UserWarning, stacklevel=1)
+    assert "old way with [redacted:db]" in capsys.readouterr().err
