@@ -533,7 +533,7 @@ async def test_a_tree_cannot_fill_the_disk(tmp_path: Path, line: str) -> None:
 
 
 async def test_a_tree_cannot_use_more_cpu_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("akili_cli.core.sandbox.backends.process._CPU_S_PER_CORE", 1)
+    monkeypatch.setattr("akili_cli.core.sandbox.backends.fields._CPU_S_PER_CORE", 1)
     code = """
         import os, time
         for _ in range(4):

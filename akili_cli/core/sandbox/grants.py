@@ -7,6 +7,8 @@ What is wider than the permit declares, because the kernel cannot say it more na
 - A path to be deleted gives its parent directory the right to remove files, or directories, below it.
 - Where mounts are made read-only, the directory of a permitted change stays a writable mount: mode, owner and
   time of what the command's uid owns in there can change.
+- Neither of these holds for akili as root: what its commands' uid may not change anyway is given to them exactly,
+  see ``foreign``.
 - ``unix:`` hosts allow every Unix socket that the command's uid may connect to. The ``network`` layer does not
   count as active then.
 """
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from akili_cli.core.sandbox import landlock, proxy, seccomp
+from akili_cli.core.sandbox.foreign import Foreign, foreign_changes
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import SandboxError
 from akili_cli.domain.paths import is_within
@@ -80,6 +83,7 @@ class Grants:
     ``writable`` directories stay writable mounts; ``covered`` protected paths are hidden by mounts.
     ``private`` directories are shown empty, for this command's own use.
     The base rules of ``base_rules`` belong to them where ``base`` is true; else all are among the rules.
+    ``foreign`` is what the command's uid could not change by itself, ``shown`` what it may read in staged directories.
     ``host_proc`` shows the machine's own processes. ``beyond_base`` is true when a path outside the system's
     own and the kernel's file systems is granted.
     """
@@ -88,14 +92,20 @@ class Grants:
     writable: tuple[str, ...]
     covered: tuple[str, ...]
     private: tuple[str, ...]
+    foreign: Foreign
+    shown: tuple[str, ...]
     network: Network
     base: bool
     host_proc: bool
     beyond_base: bool
 
 
-def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd: str, mounts: bool) -> Grants:
+def grants_for(
+    effects: Effects, protected: Iterable[str], *, scratch: str, cwd: str, mounts: bool, uid: int | None = None
+) -> Grants:
     """Turn a permit's effects into grants; ``scratch`` and ``cwd`` are resolved, ``mounts`` says they are private.
+
+    ``uid`` is the command's, where it is another one than akili's.
 
     Raises ``SandboxError`` for what reaches into a protected root, for a working directory that the permit
     does not cover, and for a host or path that cannot be read.
@@ -120,8 +130,11 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
     rules += [Rule(path, landlock.CHANGE) for path in private]
     for path in (path for path in effects.reads if not _OWN_PROCESS.match(path)):
         rules += _read_rules(path, guarded, mounts=mounts)
+    foreign = Foreign() if uid is None else foreign_changes(effects, uid)
+    shown = _shown(foreign, (*rules, *(base_rules() if base else ())))
+    rules += [Rule(stage.path, landlock.CHANGE) for stage in foreign.stages]
     writable = [scratch]
-    for path in effects.writes:
+    for path in (path for path in effects.writes if path not in foreign.names):
         target = _existing(path)
         if target == path:
             rules += _expanded([Rule(path, landlock.CHANGE)], guarded)
@@ -129,7 +142,7 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
         else:
             rules.append(_opened(Rule(target, _CREATE), path, guarded, mounts=mounts))
             writable.append(target)
-    for path in effects.deletes:
+    for path in (path for path in effects.deletes if path not in foreign.names):
         parent, is_directory = str(Path(path).parent), stat.S_ISDIR(_mode(path))
         right = landlock.REMOVE_DIR if is_directory else landlock.REMOVE_FILE
         rules.append(_opened(Rule(parent, right), path, guarded, mounts=mounts))
@@ -140,11 +153,20 @@ def grants_for(effects: Effects, protected: Iterable[str], *, scratch: str, cwd:
         writable=tuple(dict.fromkeys(path for path in writable if _mountable(path))),
         covered=tuple(path for path in guarded if _mode(path)),
         private=private,
+        foreign=foreign,
+        shown=shown,
         network=_network(effects),
         base=base,
         host_proc=host_proc,
         beyond_base=any(not any(is_within(path, root) for root in (*_VIRTUAL, *_SYSTEM)) for path in declared),
     )
+
+
+def _shown(foreign: Foreign, rules: Iterable[Rule]) -> tuple[str, ...]:
+    """Give what may be read in staged directories, which show nothing else; a directory above one means all of it."""
+    readable = dict.fromkeys(rule.path for rule in rules if rule.rights & landlock.READ_FILE)
+    staged = [stage.path for stage in foreign.stages]
+    return tuple(path for path in readable if any(is_within(path, root) or is_within(root, path) for root in staged))
 
 
 def _private(used: Iterable[str]) -> tuple[str, ...]:

@@ -11,7 +11,18 @@ import resource
 import select
 import stat
 
-from akili_cli.core.sandbox import channel, kernel, landlock, namespaces, privileges, seccomp, wire
+from akili_cli.core.sandbox import (
+    channel,
+    kernel,
+    landlock,
+    mounts,
+    namespaces,
+    ownership,
+    privileges,
+    seccomp,
+    staging,
+    wire,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +67,9 @@ def wait(shared: channel.Socket, leash: channel.Socket, zygote: int, setup: Requ
 def run(request: Request, report: int, control: int, zygote: int, failed: Request, base: int | None) -> NoReturn:
     """Confine this process, run the command, write the outcome to ``report`` and exit.
 
-    Right before anything of the command runs, an empty message goes to akili over ``control``, and with it the
-    socket that its proxy shall listen on, if the command has one.
+    Right before anything of the command runs, an empty message goes to akili over ``control``, and with it, where
+    the command has them, descriptors: of staged directories and copies in them, and the socket that its proxy shall
+    listen on.
 
     If the zygote has gone, nothing starts. With the field ``probe`` every step is tried, failures are collected,
     and nothing is started.
@@ -66,8 +78,8 @@ def run(request: Request, report: int, control: int, zygote: int, failed: Reques
     try:
         if not probing:
             _refuse_missing(request, failed)
-        listeners: list[channel.Socket] = []
-        for name, step in _steps(request, base, listeners):
+        passed: list[int] = []
+        for name, step in _steps(request, base, passed):
             try:
                 step()
             except (OSError, ValueError) as error:
@@ -79,9 +91,10 @@ def run(request: Request, report: int, control: int, zygote: int, failed: Reques
         if is_over(zygote):
             os._exit(125)
         talk = channel.adopt(control)
-        channel.send(talk, bytes(wire.LENGTH), [listener.fileno() for listener in listeners])
-        for open_ in (talk, *listeners):
-            open_.close()
+        channel.send(talk, bytes(wire.LENGTH), passed)
+        talk.close()
+        for descriptor in passed:
+            os.close(descriptor)
         code = _command(request)
         _finish(report, {"exit": [str(code).encode()]} | ({"alone": []} if _is_alone() else {}))
     except LayerError as error:
@@ -139,12 +152,13 @@ def _finish(report: int, outcome: Request, code: int = 0) -> NoReturn:
 
 
 def _steps(
-    request: Request, base: int | None = None, listeners: list[channel.Socket] | None = None
+    request: Request, base: int | None = None, passed: list[int] | None = None
 ) -> list[tuple[str, Callable[[], object]]]:
     """List the layers in the only order that works: mounts, files to refer to, identity, filters."""
     wanted = request["layers"]
     rulesets: list[int] = []
     apart: list[bool] = []
+    outgoing = [] if passed is None else passed
     kept = (privileges.CAP_DAC_READ_SEARCH,) if b"read_search" in wanted else ()
 
     def landlock_rules() -> None:
@@ -167,9 +181,14 @@ def _steps(
             raise OSError(errno.EPERM, "without mounts of its own it would be mounted over the machine's /proc")
         namespaces.private_proc()
 
-    def mounts() -> None:
-        namespaces.private_mounts(request["writable"], request["covered"], request["private"])
-        namespaces.guard(request["pinned"], request["frozen"])
+    def view() -> None:
+        stages = [staging.Stage(path, request["copied"], request["shown"]) for path in request["staged"]]
+        outgoing.extend(
+            mounts.private_mounts(
+                request["writable"], request["covered"], request["private"], mapped=request["mapped"], stages=stages
+            )
+        )
+        mounts.guard(request["pinned"], request["frozen"])
         apart.append(True)
 
     own_proc = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
@@ -181,9 +200,10 @@ def _steps(
     steps: list[tuple[str, Callable[[], object]]] = [
         ("limits", _first_to_go),
         ("read_search", read_search),
-        ("mount_namespace", mounts),
+        ("owners", _try_owners),
+        ("mount_namespace", view),
         ("proc", private_proc),
-        ("proxy", lambda: [] if listeners is None else listeners.append(namespaces.own_network(_PROXY_PORT))),
+        ("proxy", lambda: outgoing.append(namespaces.own_network(_PROXY_PORT).detach())),
         ("landlock", landlock_rules),
         ("cwd", lambda: os.chdir(request["cwd"][0])),
         ("nobody", privileges.become_nobody),
@@ -203,6 +223,13 @@ def _first_to_go() -> None:
     descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
     os.write(descriptor, b"1000")
     os.close(descriptor)
+
+
+def _try_owners() -> None:
+    """Find out whether a directory can be mounted for its owner, without doing it."""
+    descriptor = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+    users = ownership.id_map_of(descriptor)
+    os.close(ownership.mapped(users, descriptor))
 
 
 def _limit(request: Request) -> None:

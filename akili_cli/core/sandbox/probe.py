@@ -13,6 +13,10 @@ USERNS_FIX = (
     "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces>0; "
     "in a container --security-opt seccomp=unconfined)"
 )
+OWNERS_FIX = (
+    "run akili as the owner of that path, use file_write, or give a root akili what it needs for it: CAP_SYS_ADMIN, "
+    "Linux >= 5.12, and a file system that knows mapped ids (ext4, xfs, btrfs; not overlay)"
+)
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -25,7 +29,7 @@ class Probe:
 
     def wanted(self) -> tuple[str, ...]:
         """List every step worth trying for this uid."""
-        own = ("nobody", "read_search") if self.root else ("user_namespace",)
+        own = ("nobody", "read_search", "owners") if self.root else ("user_namespace",)
         return (
             *own,
             "process_count",
@@ -40,6 +44,11 @@ class Probe:
     def works(self, step: str) -> bool:
         """Tell whether a step worked."""
         return step in self.wanted() and step not in self.failed
+
+    def cannot_act_for_owners(self, *, mapped: bool) -> str:
+        """Give why a command cannot change what only root may: each of the steps must hold. Empty when it can."""
+        needed = ("mount_namespace", "landlock", "seccomp", "identity", *(("owners",) if mapped else ()))
+        return next((f"{name}: {self.failed[name]}" for name in needed if name in self.failed), "")
 
     def layers(self) -> tuple[Layer, ...]:
         """Report each layer, active or not."""
@@ -89,10 +98,22 @@ class Probe:
     def _identity(self) -> Layer:
         if "nobody" in self.failed:
             return self._one("nobody", "identity", "")
-        who = "uid 65534 without groups" if self.root else "akili's own uid"
-        return self._one("identity", "identity", f"{who}, no capabilities, no way to gain any")
+        detail, fix = (
+            f"{'uid 65534 without groups' if self.root else _AS_AKILI}, no capabilities, no way to gain any",
+            "",
+        )
+        if self.root:
+            problem = self.cannot_act_for_owners(mapped=True)
+            detail += f"; what only root may change cannot be changed ({problem})" if problem else _FOR_OWNERS
+            fix = OWNERS_FIX if problem else ""
+        return self._one("identity", "identity", detail, fix)
 
 
+_AS_AKILI = "akili's own uid"
+_FOR_OWNERS = (
+    "; files of root that a permit names are changed through copies, its directories by mounts with mapped ids, and "
+    "stay root's"
+)
 _FILTERS = ("landlock", "seccomp")
 _LIMITS = "CPU, memory, file size, descriptors, processes; the memory, CPU and disk of all together are watched"
 _FIX = {

@@ -61,7 +61,16 @@ _CALLS = {
         "sendmmsg": 269,
     },
 }
-_CLONE3 = 435
+_CLONE3, _OPENAT2 = 435, 437
+_SET_ID = 0o6000
+_O_CREAT, _O_TMPFILE = 0o100, 0o20000000
+# Calls that set a mode, with the argument it is in; of those that open, also the argument with the flags.
+_MODES = {
+    "x86_64": {90: 1, 91: 1, 268: 2, 85: 1, 133: 1, 259: 2},
+    "aarch64": {52: 1, 53: 2, 33: 2},
+}
+_FCHMODAT2 = 452
+_OPENS = {"x86_64": {2: (1, 2), 257: (2, 3)}, "aarch64": {56: (2, 3)}}
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 
 
@@ -85,6 +94,11 @@ def _argument(index: int) -> bytes:
 
 def _unless_bits(index: int, bits: int) -> list[bytes]:
     return [_argument(index), _op(_ANY_BIT, bits, 0, 1), _DENY, _PASS]
+
+
+def _opening(flags: int, mode: int) -> list[bytes]:
+    """Look at the mode only where something is created: else that argument is whatever was there before."""
+    return [_argument(flags), _op(_ANY_BIT, _O_CREAT | _O_TMPFILE, 1, 0), _PASS, *_unless_bits(mode, _SET_ID)]
 
 
 def _one_of(index: int, values: Sequence[int], refusal: bytes) -> list[bytes]:
@@ -112,6 +126,9 @@ def _socket_rules(families: Iterable[int]) -> list[bytes]:
 def program(machine: str, families: Sequence[int]) -> list[bytes]:
     """Compile the filter for a machine; only the named socket families may be opened.
 
+    No set-uid or set-gid bit can be set: on a path that a permit opens it would outlive the command, and turn whoever
+    runs the file into its owner.
+
     Raises ``OSError`` (``ENOSYS``) for a machine whose call numbers are not known here.
     """
     if machine not in _ARCH:
@@ -123,6 +140,9 @@ def program(machine: str, families: Sequence[int]) -> list[bytes]:
         (call["clone"], _unless_bits(0, _NEW_NAMESPACES)),
         (call["ioctl"], [_argument(1), _op(_EQUAL, _TIOCSTI, 1, 0), _op(_EQUAL, _TIOCLINUX, 0, 1), _DENY, _PASS]),
         (call["socket"], _socket_rules(families)),
+        (_OPENAT2, [_refuse(errno.ENOSYS)]),  # its mode is behind a pointer; what knows it falls back to openat
+        *((number, _unless_bits(mode, _SET_ID)) for number, mode in (*_MODES[machine].items(), (_FCHMODAT2, 2))),
+        *((number, _opening(*arguments)) for number, arguments in _OPENS[machine].items()),
         (call["socketpair"], _one_of(0, (AF_UNIX,), _NO_SOCKET)),
         *((number, [_DENY]) for number in (*_BOTH, *_DENIED[machine])),
     ]

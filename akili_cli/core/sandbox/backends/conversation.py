@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from akili_cli.core.sandbox import wire
 from akili_cli.core.sandbox.backends.spawn import Zygote
+from akili_cli.core.sandbox.backends.staged import Staging
 from akili_cli.core.sandbox.output import HeadTail
 from akili_cli.core.sandbox.proxy import Proxy
 from akili_cli.domain.errors import SandboxError
@@ -19,6 +20,7 @@ from akili_cli.domain.errors import SandboxError
 _PIECE = 1 << 16
 _DRAIN_PIECES = 64  # more than any pipe holds
 _MAX_REPLY = 1 << 20
+_MAX_DESCRIPTORS = 253
 _GRACE_S = 5.0
 _FULL_S = 0.002
 _FRAME = wire.LENGTH
@@ -119,12 +121,14 @@ async def converse(
     cap_bytes: int,
     timeout_s: float,
     owner: int | None,
-    door: Proxy | None = None,
+    door: Proxy | None,
+    staging: Staging,
 ) -> Outcome:
     """Run one command and give its outcome; it and all it started are gone afterwards, also when cancelled.
 
     ``owner`` is the uid that the command runs as when it differs: the pipes are made its own, for programs that
-    open /dev/stdout by name. ``door`` serves the command's network, if it has one.
+    open /dev/stdout by name. ``door`` serves the command's network, if it has one, and ``staging`` takes what it is
+    shown instead of directories of another owner.
 
     Raises ``SandboxError`` when the zygote does not start or nobody answers.
     """
@@ -147,7 +151,7 @@ async def converse(
             pumps.append(_Input(feed, stdin))
         near.pop_all()
         try:
-            fields, started = await _exchange(zygote, ours, message, timeout_s, door)
+            fields, started = await _exchange(zygote, ours, message, timeout_s, door, staging)
         finally:
             for output in outputs:
                 output.drain()
@@ -229,11 +233,16 @@ def _source(
 
 
 async def _exchange(
-    zygote: Zygote, control: socket.socket, message: bytes, timeout_s: float, door: Proxy | None
+    zygote: Zygote,
+    control: socket.socket,
+    message: bytes,
+    timeout_s: float,
+    door: Proxy | None,
+    staging: Staging,
 ) -> tuple[Fields, bool]:
     """Send the request and wait until all of it has ended; what is broken or missing gives no fields."""
     control.setblocking(False)
-    talk = asyncio.ensure_future(_talk(control, message, door))
+    talk = asyncio.ensure_future(_talk(control, message, door, staging))
     try:
         async with asyncio.timeout(timeout_s + _GRACE_S):
             return await asyncio.shield(talk)
@@ -243,7 +252,7 @@ async def _exchange(
         await surely(_hang_up(zygote, control, talk))
 
 
-async def _talk(control: socket.socket, message: bytes, door: Proxy | None) -> tuple[Fields, bool]:
+async def _talk(control: socket.socket, message: bytes, door: Proxy | None, staging: Staging) -> tuple[Fields, bool]:
     """Send the request, then take the empty message that says it starts, and the outcome."""
     loop = asyncio.get_running_loop()
     reply = bytearray()
@@ -251,8 +260,8 @@ async def _talk(control: socket.socket, message: bytes, door: Proxy | None) -> t
         await loop.sock_sendall(control, message)
         while len(reply) < _MAX_REPLY:
             await _readable(control)
-            data, descriptors, _, _ = socket.recv_fds(control, _PIECE, 1)
-            for descriptor in descriptors:
+            data, descriptors, _, _ = socket.recv_fds(control, _PIECE, _MAX_DESCRIPTORS)
+            for descriptor in staging.take(descriptors):
                 await _let_in(descriptor, door)
             if not data:
                 break

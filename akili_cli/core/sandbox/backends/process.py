@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from akili_cli.core.sandbox import privileges, proxy
 from akili_cli.core.sandbox.backends.conversation import Outcome, ask, converse, surely
+from akili_cli.core.sandbox.backends.fields import encoded, fields_of, limits_of, numbers
 from akili_cli.core.sandbox.backends.spawn import Zygote
+from akili_cli.core.sandbox.backends.staged import Staging
 from akili_cli.core.sandbox.base import ExecRequest, ExecResult, Layer
 from akili_cli.core.sandbox.grants import Grants, base_rules, grants_for
-from akili_cli.core.sandbox.probe import LAYERS, USERNS_FIX, Probe
+from akili_cli.core.sandbox.ownership import FOR_OWNER
+from akili_cli.core.sandbox.probe import LAYERS, OWNERS_FIX, USERNS_FIX, Probe
 from akili_cli.core.sandbox.repositories import Repositories, repositories_below
-from akili_cli.core.sandbox.scratch import Scratch, first_closed, sweep_stale
+from akili_cli.core.sandbox.scratch import Scratch, sweep_stale
 from akili_cli.core.sandbox.settings import SandboxSettings
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.errors import SandboxError
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MIB = 1 << 20
-_ADDRESS_SPACE_BYTES = 4 << 30  # below that, runtimes that reserve much and use little do not start
-_OPEN_FILES = 1024
-_SUPERVISORS = 2
 _IDLE = 3
 _TRIES = 3
-_CPU_S_PER_CORE = 60
 _KILLED = -9
 _MAX_COMMAND_BYTES = 4 * _MIB
 
@@ -37,7 +36,8 @@ _MAX_COMMAND_BYTES = 4 * _MIB
 class ProcessSandbox:
     """Runs commands as confined processes of this machine.
 
-    As root, commands run as uid 65534; files they may change by permit must then be open to that uid.
+    As root, commands run as uid 65534. What a permit lets them change and only its owner could is given to them
+    exactly, see ``foreign``; what is created belongs to the owner of its directory.
     """
 
     def __init__(
@@ -109,36 +109,52 @@ class ProcessSandbox:
     ) -> ExecResult:
         cwd = str(scratch.path) if request.cwd is None else _directory(request.cwd)
         mounts = probe.works("mount_namespace")
-        grants = grants_for(permit.effects, permit.protected, scratch=str(scratch.path), cwd=cwd, mounts=mounts)
+        grants = grants_for(
+            permit.effects, permit.protected, scratch=str(scratch.path), cwd=cwd, mounts=mounts, uid=self._owner
+        )
         active = self._active(probe, grants)
         scratch.put(request.files)
         places = [path for path in grants.writable if path != str(scratch.path)]
         guarded = await asyncio.to_thread(repositories_below, places) if places else Repositories()
-        fields = self._fields(request, grants, guarded, probe, cwd=cwd, scratch=scratch, timeout_s=timeout_s)
+        fields = fields_of(
+            self._settings, request, grants, guarded, probe, cwd=cwd, scratch=scratch.path, timeout_s=timeout_s
+        )
         started = self._clock.monotonic()
         door = proxy.Proxy(grants.network.hosts, self._private_hosts) if grants.network.hosts else None
-        for _ in range(_TRIES):  # a zygote that died meanwhile is replaced, if nothing of the command had run
-            outcome = await converse(
-                self._observer if grants.network.shared else self._zygote,
-                fields,
-                stdin=request.stdin,
-                cap_bytes=self._settings.max_output_bytes,
-                timeout_s=timeout_s,
-                owner=self._owner,
-                door=door,
-            )
-            if outcome.started or outcome.fields:
-                break
-        result = self._result(outcome, self._clock.monotonic() - started, active)
-        notes = [f"akili: refused: {refusal}\n" for refusal in (door.refusals if door else ())]
+        with contextlib.closing(self._staging(grants)) as staging:
+            for _ in range(_TRIES):  # a zygote that died meanwhile is replaced, if nothing of the command had run
+                outcome = await converse(
+                    self._observer if grants.network.shared else self._zygote,
+                    fields,
+                    stdin=request.stdin,
+                    cap_bytes=self._settings.max_output_bytes,
+                    timeout_s=timeout_s,
+                    owner=self._owner,
+                    door=door,
+                    staging=staging,
+                )
+                if outcome.started or outcome.fields:
+                    break
+            result = self._result(outcome, self._clock.monotonic() - started, active)
+            refusals = [*(door.refusals if door else ()), *staging.strays()]
+            if grants.foreign.stages:
+                if "exit" in outcome.fields:
+                    await surely(asyncio.to_thread(staging.carry_over))
+                else:
+                    refusals.append("no file of another owner was changed, for the command did not end by itself")
+        notes = [f"akili: refused: {refusal}\n" for refusal in refusals]
         notes += [f"akili: removed {path}: it would redirect git\n" for path in guarded.undo_redirects()]
         return dataclasses.replace(result, stderr=result.stderr + "".join(notes).encode()) if notes else result
+
+    def _staging(self, grants: Grants) -> Staging:
+        file, disk = self._settings.max_file_mb * _MIB, self._settings.max_disk_mb * _MIB
+        return Staging(grants.foreign.stages, max_file_bytes=file, max_bytes=disk)
 
     def _checked(self, request: ExecRequest) -> float:
         texts = (*request.argv, *request.env, *request.env.values(), request.cwd or "")
         if not request.argv or not request.argv[0] or any("\0" in text for text in texts):
             raise SandboxError("the command is empty or holds a NUL character")
-        if sum(map(len, _encoded(texts))) > _MAX_COMMAND_BYTES:
+        if sum(map(len, encoded(texts))) > _MAX_COMMAND_BYTES:
             raise SandboxError("the command and its environment are too long", hint="pass long text as a file or stdin")
         if any(not name or "=" in name for name in request.env):
             raise SandboxError("an environment variable has no name, or a '=' in its name")
@@ -159,6 +175,13 @@ class ProcessSandbox:
                 f"hosts cannot be told apart without a network namespace: {probe.failed.get('net_namespace', '')}",
                 hint=USERNS_FIX,
             )
+        if grants.foreign and (problem := probe.cannot_act_for_owners(mapped=bool(grants.foreign.mapped))):
+            path = (*grants.foreign.mapped, *sorted(grants.foreign.names))[0]
+            raise SandboxError(
+                f"{path} is not open to uid {self._owner}, which commands of a root akili run as, and cannot be opened "
+                f"to it: {problem}",
+                hint=OWNERS_FIX,
+            )
         if grants.network.reaches_out:
             detail = "the permit names local sockets, which the kernel cannot tell apart"
             missing["network"] = Layer("network", active=False, detail=detail)
@@ -170,91 +193,15 @@ class ProcessSandbox:
                 )
         return tuple(name for name in LAYERS if name not in missing)
 
-    def _fields(
-        self,
-        request: ExecRequest,
-        grants: Grants,
-        guarded: Repositories,
-        probe: Probe,
-        *,
-        cwd: str,
-        scratch: Scratch,
-        timeout_s: float,
-    ) -> Mapping[str, Sequence[bytes]]:
-        closed = first_closed(scratch.path) if self._owner is not None else None
-        mounts = probe.works("mount_namespace")
-        needs_search = grants.beyond_base or (closed is not None and not mounts)
-        read_search = needs_search and probe.works("landlock") and probe.works("read_search")
-        covered = list(grants.covered)
-        if closed is not None and not read_search:
-            covered.append(closed)
-        skipped = {
-            "read_search": not read_search,
-            "process_count": read_search,  # the capability counts only in the first user namespace
-            "proc": grants.host_proc or not mounts,
-            "net_namespace": grants.network.shared,
-            "proxy": not grants.network.hosts,
-        }
-        steps = [
-            name
-            for name in (*probe.wanted(), "proxy")
-            if (name == "proxy" or probe.works(name)) and not skipped.get(name, False)
-        ]
-        environment = {
-            "PATH": PATH,
-            "HOME": str(scratch.path),
-            "TMPDIR": str(scratch.path),
-            "LANG": "C.UTF-8",
-            "TERM": "dumb",
-            **request.env,
-            **(proxy.ENVIRONMENT if grants.network.hosts else {}),
-        }
-        return {
-            "argv": _encoded(request.argv),
-            "env": _encoded(f"{name}={value}" for name, value in environment.items()),
-            "cwd": _encoded([cwd]),
-            "layers": _encoded(steps),
-            "writable": _encoded(grants.writable),
-            "covered": _encoded(covered),
-            "private": _encoded(grants.private),
-            "pinned": _encoded(guarded.pinned if mounts else ()),
-            "frozen": _encoded(guarded.frozen if mounts else ()),
-            **({"base": []} if grants.base else {}),
-            "rule_paths": _encoded(rule.path for rule in grants.rules),
-            "rule_rights": _numbers(rule.rights for rule in grants.rules),
-            "rule_flags": _encoded("plain" if rule.plain else "" for rule in grants.rules),
-            "families": _numbers(grants.network.families),
-            "ports": _numbers(grants.network.ports),
-            "timeout_ms": _numbers([math.ceil(timeout_s * 1000)]),
-            **self._limits(),
-        }
-
-    def _limits(self) -> Mapping[str, Sequence[bytes]]:
-        settings = self._settings
-        memory = settings.max_memory_mb * _MIB
-        limits = {
-            "RLIMIT_CPU": (settings.max_cpu_cores or 1) * _CPU_S_PER_CORE,
-            "RLIMIT_DATA": memory,
-            "RLIMIT_AS": max(_ADDRESS_SPACE_BYTES, memory),
-            "RLIMIT_FSIZE": settings.max_file_mb * _MIB,
-            "RLIMIT_NOFILE": _OPEN_FILES,
-            "RLIMIT_CORE": 0,
-            "RLIMIT_NPROC": settings.max_processes + _SUPERVISORS,
-        }
-        return {
-            "limit_names": _encoded(limits),
-            "limit_values": _numbers(limits.values()),
-            "memory_bytes": _numbers([memory]),
-            "disk_bytes": _numbers([settings.max_disk_mb * _MIB]),
-            "cpu_s": _numbers([limits["RLIMIT_CPU"]]),
-        }
-
     def _result(self, outcome: Outcome, duration_s: float, active: tuple[str, ...]) -> ExecResult:
         fields = outcome.fields
         stopped = _text(fields, "stopped")
         if "error" in fields or not ("exit" in fields or stopped):
             reason = _text(fields, "error") or outcome.stderr.decode(errors="replace").strip()[-500:]
-            raise SandboxError(f"the command did not run, the sandbox could not be set up: {reason}")
+            raise SandboxError(
+                f"the command did not run, the sandbox could not be set up: {reason}",
+                hint=OWNERS_FIX if FOR_OWNER in reason else "",
+            )
         if left := int(_text(fields, "left") or "0"):
             raise SandboxError(f"{left} processes of the command could not be ended")
         stderr = outcome.stderr
@@ -282,20 +229,24 @@ class ProcessSandbox:
             path = str(scratch.path)
             request = {
                 "probe": [],
-                "layers": _encoded(name for name in probe.wanted() if name not in self._without),
-                "cwd": _encoded([path]),
-                "writable": _encoded([path]),
-                "covered": _encoded([str(self._root)]),
+                "layers": encoded(name for name in probe.wanted() if name not in self._without),
+                "cwd": encoded([path]),
+                "writable": encoded([path]),
+                "covered": encoded([str(self._root)]),
                 "private": [],
+                "mapped": [],
+                "staged": [],
+                "copied": [],
+                "shown": [],
                 "pinned": [],
                 "frozen": [],
-                "rule_paths": _encoded([path]),
-                "rule_rights": _numbers([0xFFFF]),
-                "rule_flags": _encoded(["plain"]),
+                "rule_paths": encoded([path]),
+                "rule_rights": numbers([0xFFFF]),
+                "rule_flags": encoded(["plain"]),
                 "families": [],
                 "ports": [],
-                "timeout_ms": _numbers([5000]),
-                **self._limits(),
+                "timeout_ms": numbers([5000]),
+                **limits_of(self._settings),
             }
             fields = ask(self._zygote, request)
         finally:
@@ -319,17 +270,6 @@ def _directory(path: str) -> str:
     if not os.path.isdir(resolved):  # noqa: PTH112 - is_dir raises where this says no
         raise SandboxError(f"the working directory {path} does not exist")
     return resolved
-
-
-def _encoded(texts: Iterable[str]) -> list[bytes]:
-    try:
-        return [os.fsencode(text) for text in texts]
-    except UnicodeEncodeError as error:
-        raise SandboxError(f"{error.object!r:.100} holds characters that no program can be given") from error
-
-
-def _numbers(numbers: Iterable[int]) -> list[bytes]:
-    return [b"%d" % number for number in numbers]
 
 
 def _text(fields: Mapping[str, Sequence[bytes]], name: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from akili_cli.core.sandbox import inside
+from akili_cli.core.sandbox.backends.fields import limits_of
 from akili_cli.core.sandbox.backends.process import ProcessSandbox
 from akili_cli.core.sandbox.base import ExecRequest
 from akili_cli.core.sandbox.settings import SandboxSettings
@@ -56,15 +57,12 @@ def test_a_program_is_looked_up_on_the_sandboxs_path(path: bytes, expected: byte
     assert inside._program(b"/a/b", path) == b"/a/b"
 
 
-async def test_a_step_that_fails_after_the_probe_stops_everything(tmp_path: Path) -> None:
+async def test_a_step_that_fails_after_the_probe_stops_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sandbox = ProcessSandbox(SandboxSettings(), tmp_path, SystemClock())
     sandbox.layers()
-    sandbox._limits = lambda: {
-        "limit_names": [b"RLIMIT_CPU"],
-        "limit_values": [b"x"],
-        "memory_bytes": [b"100000000"],
-        "cpu_s": [b"60"],
-        "disk_bytes": [b"100000000"],
-    }  # type: ignore[method-assign]
+    wrong = limits_of(SandboxSettings()) | {"limit_values": [b"x"] * 7}
+    monkeypatch.setattr("akili_cli.core.sandbox.backends.fields.limits_of", lambda _: wrong)
     with pytest.raises(SandboxError, match="limits"):
         await sandbox.run(ExecRequest(("touch", "ran"), 5), permit_for(Effects()))

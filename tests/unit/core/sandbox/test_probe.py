@@ -53,3 +53,19 @@ def test_only_steps_for_this_uid_are_wanted() -> None:
     assert "nobody" not in Probe(root=False).wanted()
     assert not Probe(root=False).works("nobody")
     assert not Probe(root=True).works("user_namespace")
+
+
+@pytest.mark.parametrize("step", ["owners", "mount_namespace", "landlock", "seccomp"])
+def test_what_root_alone_may_change_is_said_to_stay_closed_where_a_step_for_it_is_missing(step: str) -> None:
+    probe = Probe(root=True, failed={step: "no such thing"})
+    identity = {each.name: each for each in probe.layers()}["identity"]
+    assert identity.active
+    assert f"cannot be changed ({step}: no such thing)" in identity.detail
+    assert "CAP_SYS_ADMIN" in identity.fix
+    assert probe.cannot_act_for_owners(mapped=True) == f"{step}: no such thing"
+    assert bool(probe.cannot_act_for_owners(mapped=False)) is (step != "owners")
+
+
+def test_an_ordinary_user_has_no_files_of_others_to_speak_of() -> None:
+    identity = {each.name: each for each in Probe(root=False).layers()}["identity"]
+    assert "root" not in identity.detail

@@ -97,3 +97,27 @@ def test_a_foreign_entry_kills(machine: str) -> None:
 def test_an_unknown_machine_has_no_filter() -> None:
     with pytest.raises(OSError, match="riscv64"):
         seccomp.program("riscv64", ())
+
+
+@pytest.mark.parametrize(
+    ("machine", "call", "mode"),
+    [
+        *(("x86_64", *each) for each in ((90, 1), (91, 1), (268, 2), (85, 1), (133, 1), (259, 2), (452, 2))),
+        *(("aarch64", *each) for each in ((52, 1), (53, 2), (33, 2), (452, 2))),
+    ],
+)
+def test_no_call_sets_a_set_id_bit(machine: str, call: int, mode: int) -> None:
+    before = [7] * mode
+    assert verdict(machine, (), call, *before, 0o100755) == ALLOW
+    for bits in (0o4755, 0o2755, 0o102755):
+        assert verdict(machine, (), call, *before, bits) == EPERM
+
+
+@pytest.mark.parametrize(("machine", "call", "at"), [("x86_64", 2, 1), ("x86_64", 257, 2), ("aarch64", 56, 2)])
+def test_nor_does_an_open_but_without_creating_its_mode_says_nothing(machine: str, call: int, at: int) -> None:
+    before = [7] * at
+    for flags in (0o101, 0o20200002):
+        assert verdict(machine, (), call, *before, flags, 0o644) == ALLOW
+        assert verdict(machine, (), call, *before, flags, 0o4644) == EPERM
+    assert verdict(machine, (), call, *before, 0o200000, 0o4644) == ALLOW
+    assert verdict(machine, (), 437) == ENOSYS

@@ -9,6 +9,7 @@ import pytest
 
 from akili_cli.core.sandbox.backends.conversation import ask, converse, surely
 from akili_cli.core.sandbox.backends.spawn import Zygote
+from akili_cli.core.sandbox.backends.staged import Staging
 from akili_cli.domain.errors import SandboxError
 
 
@@ -39,6 +40,7 @@ async def test_the_result_of_such_work_comes_back() -> None:
     assert await surely(work()) == 7
 
 
+PLAIN = {"owner": None, "door": None, "staging": Staging((), max_file_bytes=0, max_bytes=0)}
 HEADER = {
     "timeout_ms": [b"5000"],
     "memory_bytes": [b"100000000"],
@@ -51,19 +53,19 @@ HEADER = {
 async def test_a_zygote_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(SandboxError, match="cannot be started"):
-        await converse(Zygote((), 1), HEADER, stdin=b"x", cap_bytes=1024, timeout_s=1, owner=None)
+        await converse(Zygote((), 1), HEADER, stdin=b"x", cap_bytes=1024, timeout_s=1, **PLAIN)
     with pytest.raises(SandboxError, match="cannot be started"):
         ask(Zygote((), 1), HEADER)
 
 
 async def test_a_first_process_that_breaks_is_reported_as_an_error(zygote: Zygote) -> None:
-    outcome = await converse(zygote, HEADER, stdin=b"x", cap_bytes=4096, timeout_s=5, owner=None)
+    outcome = await converse(zygote, HEADER, stdin=b"x", cap_bytes=4096, timeout_s=5, **PLAIN)
     assert outcome.fields["error"] == [b"the first process inside broke"]
 
 
 async def test_a_zygote_that_breaks_gives_no_fields(zygote: Zygote) -> None:
     limits = {**HEADER, "timeout_ms": [b"soon"]}
-    outcome = await converse(zygote, limits, stdin=b"x", cap_bytes=4096, timeout_s=5, owner=None)
+    outcome = await converse(zygote, limits, stdin=b"x", cap_bytes=4096, timeout_s=5, **PLAIN)
     assert outcome.fields == {}
 
 
