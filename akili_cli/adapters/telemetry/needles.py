@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import quopri
 import re
 import shlex
 from bisect import bisect_left
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from sys import byteorder
 from typing import Literal
 from urllib.parse import quote, quote_plus
+
+from akili_cli.adapters.telemetry.escapes import views
 
 MIN_SECRET_CHARS = 6
 _JSON_LEVELS = 4
@@ -75,23 +78,34 @@ def needles_of(secret: str, name: str) -> list[Needle]:
     for safe in ("", "/", "!~*'()", ":/?#[]@!$&'()*+,;=~"):
         once = quote(raw, safe=safe)
         plain |= {once, quote(once, safe="")}
-    plain.add(quote_plus(raw))
+    plain |= {quote_plus(raw), secret.replace('"', '""'), secret.replace("'", "''")}
+    plain.add(quopri.encodestring(raw, quotetabs=True).decode("ascii"))
+    plain |= {view.text for view in views(secret)}
     wide = secret.encode("utf-16-le", "surrogatepass")
-    dense = {raw.hex(), wide.hex(), *_base64_cores(raw), *_base64_cores(wide)}
+    dense = {raw.hex(), wide.hex(), "".join(map(str, raw)), *_base32_cores(raw)}
+    for octets in {raw, wide, json.dumps(secret)[1:-1].encode()}:
+        for core in _base64_cores(octets):
+            dense |= {core, core.replace("+", "-").replace("/", "_"), *_base64_cores(core.encode())}
     return [
         *(Needle(text, name, loose=False) for text in plain if len(text) >= MIN_SECRET_CHARS),
         *(Needle(text, name, loose=True) for text in dense if len(text) >= MIN_SECRET_CHARS),
     ]
 
 
-def _base64_cores(raw: bytes) -> Iterable[str]:
+def _base64_cores(raw: bytes) -> Iterator[str]:
     """Give the characters a value surely has inside longer Base64, at each of the three alignments."""
     for lead in range(3):
         text = base64.b64encode(bytes(lead) + raw).decode()
-        bits = 8 * (lead + len(raw))
-        core = text[-(-8 * lead // 6) : bits // 6]
-        yield core
-        yield core.replace("+", "-").replace("/", "_")
+        yield text[-(-8 * lead // 6) : 8 * (lead + len(raw)) // 6]
+
+
+def _base32_cores(raw: bytes) -> Iterator[str]:
+    for lead in range(5):
+        text = base64.b32encode(bytes(lead) + raw).decode()
+        yield text[-(-8 * lead // 5) : 8 * (lead + len(raw)) // 5]
+
+
+_FEW = 64  # needles times stride up to which looking for each of them costs less
 
 
 class _Pieces:
@@ -101,7 +115,7 @@ class _Pieces:
     candidates, however many needles there are.
     """
 
-    __slots__ = ("_code", "_size", "_stride", "index", "known")
+    __slots__ = ("_code", "_size", "_stride", "index", "known", "needles")
 
     def __init__(self, size: int, code: Literal["I", "Q"], stride: int) -> None:
         self._size = size
@@ -109,14 +123,19 @@ class _Pieces:
         self._stride = stride
         self.index: dict[int, list[Needle]] = {}
         self.known: frozenset[int] = frozenset()
+        self.needles: list[Needle] = []
 
     def add(self, needle: Needle, raw: bytes) -> None:
+        self.needles.append(needle)
         size = self._size
         for start in range(self._stride):
             piece = int.from_bytes(raw[start : start + size], byteorder)
             self.index.setdefault(piece, []).append(needle)
 
     def candidates(self, raw: bytes) -> Iterator[Needle]:
+        if len(self.needles) * self._stride <= _FEW:
+            yield from self.needles
+            return
         step = max(self._stride // self._size, 1)
         for start in range(0, self._size, min(self._stride, self._size)):
             end = start + (len(raw) - start) // self._size * self._size
@@ -168,8 +187,7 @@ class Needles:
         """Give the needles that occur in a text given in lower case, the longest first."""
         raw = _bytes(low)
         found = {needle.low: needle for needle in _candidates(self._plain, raw) if needle.low in low}
-        dense = _dense_bytes(low, raw)
-        if dense != raw:
+        for dense in _dense_readings(low, raw):
             found |= {needle.low: needle for needle in _candidates(self._loose, dense) if needle.dense_raw in dense}
         return sorted(found.values(), key=lambda needle: (-len(needle.low), needle.low))
 
@@ -215,10 +233,13 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _dense_bytes(low: str, raw: bytes) -> bytes:
+def _dense_readings(low: str, raw: bytes) -> Iterator[bytes]:
+    """Give a text without what stands between characters, where that differs: ``0x`` may also be a part of Base64."""
+    dense = raw.translate(None, _APART.encode())
+    if dense != raw:
+        yield dense
     if "\\" in low or "0x" in low:
-        raw = _bytes(_BETWEEN.sub("", low))
-    return raw.translate(None, _APART.encode())
+        yield _bytes(_BETWEEN.sub("", low)).translate(None, _APART.encode())
 
 
 def _candidates(groups: tuple[_Pieces, ...], raw: bytes) -> set[Needle]:
