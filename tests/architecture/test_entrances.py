@@ -20,6 +20,7 @@ PROVED = {
     "cli/sandbox.py": ("sandbox run",),
     "cli/approvals.py": ("approvals approve", "approvals edit", "plan apply"),
     "cli/repl_commands.py": ("approvals approve", "approvals edit"),
+    "features/notifications/worker.py": ("channels test",),
     "cli/policy/entrances.py": (),
 }
 DOORS = ("run", "resume", "amend", "apply_plan")
