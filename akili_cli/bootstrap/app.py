@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from akili_cli.adapters.llm.open import DEFAULT_CONTEXT_TOKENS, OpenedModels, open_models
 from akili_cli.adapters.llm.providers.builtin import BuiltinModel
@@ -17,12 +16,13 @@ from akili_cli.adapters.secrets.chain import SecretChain
 from akili_cli.adapters.secrets.taint import parts_of
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.storage.organizations import DEFAULT_ORGANIZATION, open_organization
+from akili_cli.adapters.storage.settings import StorageSettings
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.bootstrap.knowledge import RunbookKnowledge
 from akili_cli.bootstrap.notifications import Notifications, open_notifications
-from akili_cli.bootstrap.policy import build_rules, role_finder, tool_roots
+from akili_cli.bootstrap.policy import admin_finder, build_rules, permissions_finder, role_finder, tool_roots
 from akili_cli.bootstrap.secrets import open_secrets
-from akili_cli.bootstrap.tools import build_tools
+from akili_cli.bootstrap.tools import RoomParts, build_tools
 from akili_cli.config.lines import Loaded
 from akili_cli.config.load import load_settings
 from akili_cli.config.paths import Workspace, home_of, open_workspace, protected_roots
@@ -32,16 +32,18 @@ from akili_cli.core.approvals.model import Asker
 from akili_cli.core.approvals.queue import ApprovalQueue
 from akili_cli.core.approvals.request import Place, no_layers
 from akili_cli.core.audit.chain import load_or_create_key
-from akili_cli.core.audit.log import open_audit_log
+from akili_cli.core.audit.log import AuditLog, open_audit_log
 from akili_cli.core.budget.ledger import Ledger
 from akili_cli.core.execution.cache import ResultCache
 from akili_cli.core.execution.pipeline import Pipeline
 from akili_cli.core.sandbox.backends.process import ProcessSandbox
 from akili_cli.core.sandbox.base import Layer, Sandbox
+from akili_cli.core.schedule.base import Notifier
 from akili_cli.core.undo.journal import Journal
 from akili_cli.domain.clock import Clock, SystemClock
 from akili_cli.domain.messages import Model
 from akili_cli.domain.ports import NoKnowledge
+from akili_cli.features.cron.service import CronService
 from akili_cli.features.runbooks.service import RunbookService
 
 DEFAULT_MAX_TOKENS = 4096
@@ -85,6 +87,7 @@ class App:
     history: History | None
     runbooks: RunbookService
     notifications: Notifications
+    cron: CronService
     protected: tuple[str, ...]
     notices: list[str] = field(default_factory=list)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -164,7 +167,7 @@ async def open_state(start: Start) -> AsyncIterator[State]:
 
 
 async def _open_database(
-    storage: Any,  # noqa: ANN401  # StorageSettings; importing it here would cost every reader
+    storage: StorageSettings,
     workspace: Workspace,
     secrets: SecretChain,
     redactor: Redactor,
@@ -173,12 +176,9 @@ async def _open_database(
         from akili_cli.adapters.storage.backends.postgres import open_postgres
 
         limits = storage.postgres
-        dsn = limits.dsn
-        if dsn.startswith(("postgres://", "postgresql://")):
-            for part in parts_of(dsn):
-                redactor.register(part, "database dsn")
-        else:
-            dsn = secrets.resolve(dsn)
+        dsn = database_dsn(storage, secrets)
+        for part in parts_of(dsn):
+            redactor.register(part, "database dsn")
         return await open_postgres(
             dsn,
             max_open=limits.max_open_conns,
@@ -188,6 +188,12 @@ async def _open_database(
     from akili_cli.adapters.storage.backends.sqlite import open_sqlite
 
     return await open_sqlite(Path(storage.sqlite.path) if storage.sqlite.path else workspace.db)
+
+
+def database_dsn(storage: StorageSettings, secrets: SecretChain) -> str:
+    """Give where PostgreSQL is: as written, or what the reference leads to."""
+    dsn = storage.postgres.dsn or ""
+    return dsn if dsn.startswith(("postgres://", "postgresql://")) else secrets.resolve(dsn)
 
 
 def open_ledger(state: State) -> Ledger:
@@ -219,6 +225,20 @@ def open_journal(state: State) -> Journal:
     """Give the before-images of this machine's files."""
     settings = state.loaded.settings.undo
     return Journal(state.db, state.workspace.undo_dir, settings, state.clock, org=state.org, host=platform.node())
+
+
+def open_cron(state: State, audit: AuditLog, notifier: Notifier) -> CronService:
+    """Give the cron jobs of the state's organisation."""
+    return CronService(
+        db=state.db,
+        org=state.org,
+        clock=state.clock,
+        audit=audit,
+        notifier=notifier,
+        window_s=state.loaded.settings.scheduler.missed_job_window_seconds,
+        permissions_of=permissions_finder(state.loaded),
+        is_admin=admin_finder(state.loaded),
+    )
 
 
 def open_runbooks(state: State) -> RunbookService:
@@ -267,14 +287,14 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
             clock=state.clock,
             audit=audit,
         )
+        cron = open_cron(state, audit, notifications.service)
         pipeline = Pipeline(
             tools=build_tools(
                 settings,
                 tool_roots(state.loaded, cwd=state.start.cwd, home=state.home),
                 sandbox,
                 open_journal(state),
-                outbox=notifications.service,
-                carrier=notifications.courier,
+                rooms=RoomParts(jobs=cron, outbox=notifications.service, carrier=notifications.courier),
                 home=str(state.home),
                 cwd=str(state.start.cwd),
             ),
@@ -296,6 +316,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
             history=history,
             runbooks=open_runbooks(state),
             notifications=notifications,
+            cron=cron,
             protected=protected,
             _opened=stack,
         )

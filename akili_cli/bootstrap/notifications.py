@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from akili_cli.adapters.secrets.chain import SecretChain
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.telemetry.redact import Redactor
-from akili_cli.bootstrap.policy import role_finder
+from akili_cli.bootstrap.policy import admin_finder, permissions_finder
 from akili_cli.config.lines import Loaded
 from akili_cli.core.audit.log import AuditLog
 from akili_cli.core.execution.pipeline import Pipeline
-from akili_cli.domain.calls import Principal
 from akili_cli.domain.clock import Clock
 from akili_cli.features.notifications.channels.base import Surroundings
 from akili_cli.features.notifications.courier import Courier
 from akili_cli.features.notifications.service import NotificationService
 from akili_cli.features.notifications.worker import OutboxWorker
-
-ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ def open_notifications(
     audit: AuditLog,
 ) -> Notifications:
     """Wire the room for one organisation."""
-    settings, role_of = loaded.settings, role_finder(loaded)
+    settings = loaded.settings
     web = settings.tools.web
     service = NotificationService(
         db=db,
@@ -57,7 +53,7 @@ def open_notifications(
         clock=clock,
         audit=audit,
         permissions_of=permissions_finder(loaded),
-        is_admin=lambda principal: role_of(principal) == ADMIN,
+        is_admin=admin_finder(loaded),
     )
     courier = Courier(
         db=db,
@@ -69,14 +65,3 @@ def open_notifications(
     )
     approval = settings.approval
     return Notifications(service, courier, float(approval.ttl_seconds + approval.use_ttl_seconds))
-
-
-def permissions_finder(loaded: Loaded) -> Callable[[Principal], frozenset[str]]:
-    """Give the function from a principal to what its role holds; nothing without a role."""
-    roles, role_of = loaded.settings.security.roles, role_finder(loaded)
-
-    def permissions(principal: Principal) -> frozenset[str]:
-        role = roles.get(role_of(principal) or "")
-        return frozenset(() if role is None else role.permissions)
-
-    return permissions

@@ -24,6 +24,9 @@ from akili_cli.domain.decisions import Origin, Verdict
 from akili_cli.domain.errors import ConfigError
 from akili_cli.domain.risk import parse_risk
 
+ADMIN = "admin"
+"""The role that may change what belongs to others."""
+
 _LISTS = tuple(
     f"{side}_{kind}" for kind in ("tools", "paths", "domains", "commands", "skills") for side in ("allowed", "denied")
 )
@@ -195,3 +198,20 @@ def _rule(index: int, rule: RuleSettings, place: _Places, of: Of) -> Rule:
 
 def _hours(hours: RuleHours) -> Hours:
     return Hours(hours.days, minutes_of(hours.start), minutes_of(hours.end), hours.timezone)
+
+
+def permissions_finder(loaded: Loaded) -> Callable[[Principal], frozenset[str]]:
+    """Give the function from a principal to what its role holds; nothing without a role."""
+    roles, role_of = loaded.settings.security.roles, role_finder(loaded)
+
+    def permissions(principal: Principal) -> frozenset[str]:
+        role = roles.get(role_of(principal) or "")
+        return frozenset(() if role is None else role.permissions)
+
+    return permissions
+
+
+def admin_finder(loaded: Loaded) -> Callable[[Principal], bool]:
+    """Give the function that tells whether a principal may change what belongs to others."""
+    role_of = role_finder(loaded)
+    return lambda principal: role_of(principal) == ADMIN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from akili_cli.bootstrap.tools import build_tools
+from akili_cli.bootstrap.tools import RoomParts, build_tools
 from akili_cli.config.settings import Settings
 from akili_cli.core.policy.compile import ToolRoots
 from akili_cli.core.policy.model import EFFECT_KINDS
@@ -14,9 +14,11 @@ from akili_cli.core.sandbox.base import ExecRequest, ExecResult, Layer
 from akili_cli.core.schedule.base import Notice
 from akili_cli.core.tools.base import Tool
 from akili_cli.core.tools.toolbox import ToolBox
+from akili_cli.domain.calls import Principal
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.errors import SandboxError, ToolFailedError
 from akili_cli.domain.images import BeforeImages, NoBeforeImages, NoRepositoryImages, RepositoryImages, RepositoryPlaces
+from akili_cli.features.cron.model import CronJob, JobDraft
 from akili_cli.features.notifications.model import Delivery
 
 KINDS = {
@@ -30,6 +32,7 @@ KINDS = {
     "git_restore": frozenset({"reads", "writes"}),
     "code_exec": frozenset({"reads", "writes", "deletes", "commands"}),
     "web_fetch": frozenset({"hosts"}),
+    "create_cronjob": frozenset({"channels"}),
     "send_notification": frozenset({"channels"}),
     "notification_deliver": frozenset({"channels", "hosts"}),
 }
@@ -53,8 +56,12 @@ class NoSandbox:
         """End nothing."""
 
 
-class NoMessages:
+class NoRooms:
     """Stores and sends nothing, ever."""
+
+    async def add(self, _draft: JobDraft, _by: Principal) -> CronJob:
+        """Raise ``ToolFailedError``."""
+        raise ToolFailedError("this is a rehearsal; nothing is stored")
 
     async def submit(self, _notice: Notice) -> list[Delivery]:
         """Raise ``ToolFailedError``."""
@@ -88,8 +95,7 @@ def rehearsal_tools(
         roots,
         NoSandbox(),
         images or _AssumedImages(),
-        outbox=NoMessages(),
-        carrier=NoMessages(),
+        rooms=RoomParts(jobs=NoRooms(), outbox=NoRooms(), carrier=NoRooms()),
         home=home,
         cwd=cwd,
     )

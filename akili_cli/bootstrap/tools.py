@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from akili_cli.config.settings import Settings
 from akili_cli.core.policy.compile import ToolRoots
@@ -20,9 +21,19 @@ from akili_cli.core.tools.builtin.web_fetch import WebFetch
 from akili_cli.core.tools.settings import FileToolSettings
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.images import BeforeImages
+from akili_cli.features.cron.tools import CreateCronjob, Jobs
 from akili_cli.features.notifications.tools import Carrier, NotificationDeliver, Outbox, SendNotification
 
 TOOL_NAMES = tuple(tool.name for tool in (ShellExec, FileRead, FileWrite, GitRead, GitWrite, CodeExec, WebFetch))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomParts:
+    """What the tools of the rooms use."""
+
+    jobs: Jobs
+    outbox: Outbox
+    carrier: Carrier
 
 
 def build_tools(
@@ -31,8 +42,7 @@ def build_tools(
     sandbox: Sandbox,
     images: BeforeImages,
     *,
-    outbox: Outbox,
-    carrier: Carrier,
+    rooms: RoomParts,
     home: str,
     cwd: str,
 ) -> ToolBox:
@@ -48,12 +58,13 @@ def build_tools(
             GitWrite(sandbox, images.repositories, home=home, cwd=cwd, runs_as=_commands_uid(settings)),
             CodeExec(sandbox, settings.tools.code.allowed_languages, settings.sandbox.max_execution_seconds, home),
             WebFetch(settings.tools.web),
-            *((SendNotification(outbox),) if notifies else ()),
+            *((CreateCronjob(rooms.jobs),) if settings.scheduler.enabled else ()),
+            *((SendNotification(rooms.outbox),) if notifies else ()),
         ),
         unoffered=(
             FileRestore(files, images, home=home, cwd=cwd),
             GitRestore(images.repositories),
-            *((NotificationDeliver(carrier),) if notifies else ()),
+            *((NotificationDeliver(rooms.carrier),) if notifies else ()),
         ),
     )
 

@@ -17,6 +17,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("akili_cli.cli.audit", "Read the record of every action, and prove it is whole."),
     "undo": ("akili_cli.cli.undo", "Put a file or a repository back as it was before akili changed it."),
     "budget": ("akili_cli.cli.budget", "Show what was spent today and what is left."),
+    "cron": ("akili_cli.cli.cron", "Make, change, run and follow recurring jobs."),
+    "gateway": ("akili_cli.cli.gateway", "Run what is due: cron jobs, and the messages they send."),
+    "agent": (
+        "akili_cli.cli.agent",
+        "Take due work from the gateway's database (storage.driver: postgres), on this machine.",
+    ),
     "channels": ("akili_cli.cli.channels", "Say where messages go, try it, and see what was sent."),
     "secrets": ("akili_cli.cli.secrets", "Keep, list, forget and check secrets."),
     "config": ("akili_cli.cli.config", "Show and check the configuration."),

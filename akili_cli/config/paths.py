@@ -13,7 +13,7 @@ from akili_cli.domain.errors import WorkspaceError
 
 CONFIG_NAMES = ("config.yaml", "config.yml", "config.json")
 _DIRECTORIES = ("audit", "runbooks", "sandbox", "logs", "undo")
-_OWN_NAMES = frozenset({*CONFIG_NAMES, *_DIRECTORIES, "akili.db", "audit.key", "history"})
+_OWN_NAMES = frozenset({*CONFIG_NAMES, *_DIRECTORIES, "akili.db", "engine.db", "audit.key", "history"})
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _MAX_HOMES = 10_000
@@ -78,6 +78,11 @@ class Workspace:
     def db(self) -> Path:
         """The SQLite database."""
         return self.root / "akili.db"
+
+    @property
+    def engine_db(self) -> Path:
+        """Where runs that survive akili keep their steps, unless PostgreSQL does."""
+        return self.root / "engine.db"
 
     @property
     def audit_dir(self) -> Path:

@@ -20,7 +20,6 @@ PLANNED_KEYS = frozenset(
         "gateways.telegram",
         "gateways.signal",
         "orchestrator",
-        "scheduler",
         "alerting",
         "heartbeat_tasks",
         "infrastructure",

@@ -16,6 +16,7 @@ from akili_cli.core.budget.settings import BudgetSettings
 from akili_cli.core.sandbox.settings import SandboxSettings
 from akili_cli.core.tools.settings import ToolSettings
 from akili_cli.core.undo.settings import UndoSettings
+from akili_cli.features.cron.settings import SchedulerSettings
 from akili_cli.features.notifications.settings import NotificationSettings
 
 
@@ -40,7 +41,7 @@ class RunbooksSettings(BaseModel):
 
 
 class LoggingSettings(BaseModel):
-    """``logging``: what goes to stderr and the log file."""
+    """``logging``: what goes to stderr besides the command's own words."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -53,7 +54,15 @@ DEFAULT_SECURITY: dict[str, object] = {
     "roles": {
         "viewer": {"permissions": ["read_files", "web_search", "git_read"], "max_risk_level": "low"},
         "operator": {
-            "permissions": ["read_files", "web_search", "shell_exec", "write_files", "git_read", "send_notification"],
+            "permissions": [
+                "read_files",
+                "web_search",
+                "shell_exec",
+                "write_files",
+                "git_read",
+                "send_notification",
+                "create_cronjob",
+            ],
             "max_risk_level": "medium",
             "require_approval": ["write_files"],
         },
@@ -67,6 +76,7 @@ DEFAULT_SECURITY: dict[str, object] = {
                 "git_write",
                 "code_exec",
                 "send_notification",
+                "create_cronjob",
             ],
             "max_risk_level": "critical",
             "require_approval": ["write_files", "git_write", "code_exec"],
@@ -104,5 +114,6 @@ class Settings(BaseModel):
     agent: AgentSettings = AgentSettings.model_validate({})
     runbooks: RunbooksSettings = RunbooksSettings.model_validate({})
     undo: UndoSettings = UndoSettings.model_validate({})
+    scheduler: SchedulerSettings = SchedulerSettings.model_validate({})
     notification: NotificationSettings = NotificationSettings.model_validate({})
     logging: LoggingSettings = LoggingSettings.model_validate({})

@@ -87,6 +87,11 @@ class Status(enum.StrEnum):
     TIMEOUT = "timeout"
     INTERRUPTED = "interrupted"
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether akili said no, or not yet."""
+        return self in (Status.DENIED, Status.APPROVAL_REQUIRED, Status.BUDGET_EXCEEDED)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolOutput:

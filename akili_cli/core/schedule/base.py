@@ -98,10 +98,21 @@ class Schedule(Protocol):
     runs side by side.
     """
 
-    kind: str
-    poll_s: float
-    max_running: int
-    durable: bool
+    @property
+    def kind(self) -> str:
+        """The word that fire ids begin with."""
+
+    @property
+    def poll_s(self) -> float:
+        """Seconds between two looks."""
+
+    @property
+    def max_running(self) -> int:
+        """At most so many at once."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether runs go through the engine."""
 
     def next_at(self, connection: Connection, org: str) -> float | None:
         """Give the earliest ``next_run_at`` of an enabled job, so that the ticker wakes up in time for it."""
@@ -122,8 +133,13 @@ class Schedule(Protocol):
 class Chore(Protocol):
     """Something a node does every so often beside the ticker: deliver messages, read task files."""
 
-    name: str
-    every_s: float
+    @property
+    def name(self) -> str:
+        """Its name in logs."""
+
+    @property
+    def every_s(self) -> float:
+        """Seconds between two rounds."""
 
     async def tick(self, now: float) -> None:
         """Do one round; what fails is logged by the supervisor and tried again at the next."""

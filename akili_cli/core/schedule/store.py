@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from akili_cli.adapters.storage.base import Connection, Row
 from akili_cli.core.schedule.base import Ended, Fire, FireStatus
+from akili_cli.domain.errors import ConflictError
 
 OPEN = ("waiting", "running")
 _COLUMNS = "id, org_id, kind, job_id, fire_at, user_id, payload, node_id, attempt, manual"
@@ -28,13 +29,28 @@ class Record:
     cost_usd: float | None
 
 
-def begin_node(conn: Connection, node: str, host: str, pid: int, version: str, now: float) -> None:
-    """Make a node known as alive."""
+def begin_node(
+    conn: Connection, node: str, host: str, pid: int, version: str, *, now: float, dead_before: float
+) -> None:
+    """Make a node known as alive; raises ``ConflictError`` while another one of that name is.
+
+    What an earlier one of that name left open is nobody's from now on, and so taken over.
+    """
     sql = (
         "INSERT INTO nodes (id, host, pid, version, started_at, seen_at)"
         " VALUES (:id, :host, :pid, :version, :now, :now)"
+        " ON CONFLICT (id) DO UPDATE SET host = :host, pid = :pid, version = :version, started_at = :now,"
+        " seen_at = :now, stopped_at = NULL WHERE nodes.stopped_at IS NOT NULL OR nodes.seen_at < :dead_before"
     )
-    conn.execute(sql, {"id": node, "host": host, "pid": pid, "version": version, "now": now})
+    values = {"id": node, "host": host, "pid": pid, "version": version, "now": now, "dead_before": dead_before}
+    if conn.changed(sql, values) != 1:
+        raise ConflictError(
+            f"a node {node!r} is running, or was until a moment ago", hint="choose another name, or wait half a minute"
+        )
+    conn.execute(
+        "UPDATE fires SET node_id = :before WHERE node_id = :id AND status = 'running'",
+        {"before": f"{node} (before)", "id": node},
+    )
 
 
 def ping(conn: Connection, node: str, now: float) -> None:

@@ -60,11 +60,14 @@ class Ticker:
         self._looked_at: dict[str, float] = {}
 
     async def begin(self) -> None:
-        """Make this node known; nothing is claimed before."""
-        now, pid = self._clock.now(), os.getpid()
-        await self._db.write(
-            lambda conn: store.begin_node(conn, self._node, platform.node(), pid, __version__, now), durable=True
-        )
+        """Make this node known; nothing is claimed before. Raises ``ConflictError`` for a name that is taken."""
+        now, pid, host = self._clock.now(), os.getpid(), platform.node()
+
+        def work(conn: Connection) -> None:
+            dead_before = now - self._lease_s
+            store.begin_node(conn, self._node, host, pid, __version__, now=now, dead_before=dead_before)
+
+        await self._db.write(work, durable=True)
 
     async def run(self) -> None:
         """Tick until cancelled. A lost database is waited for; nothing is claimed meanwhile."""

@@ -9,6 +9,7 @@ import pytest
 from akili_cli.adapters.storage.backends.sqlite import SqliteDatabase, open_sqlite
 from akili_cli.core.schedule import store
 from akili_cli.core.schedule.base import Ended, Fire, FireStatus
+from akili_cli.domain.errors import ConflictError
 
 FIRE = Fire(id="k:j:1", org="default", kind="k", job_id="j", fire_at=1.0, user="ann", payload={"a": [1]}, node="n1")
 
@@ -40,7 +41,17 @@ async def test_an_end_is_written_once_by_the_node_that_has_it(db: SqliteDatabase
 
 async def test_nodes_nobody_saw_for_long_are_forgotten_unless_they_hold_a_fire(db: SqliteDatabase) -> None:
     for node in ("n1", "n2"):
-        await db.write(lambda c, node=node: store.begin_node(c, node, "host", 1, "0", 1.0))
+        await db.write(lambda c, node=node: store.begin_node(c, node, "host", 1, "0", now=1.0, dead_before=0.0))
     await db.write(lambda c: store.add(c, FIRE, FireStatus.RUNNING, 5.0))
     await db.write(lambda c: store.forget_nodes(c, 100.0))
     assert [row["id"] for row in await db.read(store.nodes)] == ["n1"]
+
+
+async def test_a_name_is_one_running_nodes_and_what_an_earlier_one_left_is_nobodys(db: SqliteDatabase) -> None:
+    await db.write(lambda c: store.begin_node(c, "n1", "host", 1, "0", now=100.0, dead_before=70.0))
+    await db.write(lambda c: store.add(c, FIRE, FireStatus.RUNNING, 100.0))
+    with pytest.raises(ConflictError, match="running"):
+        await db.write(lambda c: store.begin_node(c, "n1", "host", 2, "0", now=110.0, dead_before=80.0))
+    await db.write(lambda c: store.begin_node(c, "n1", "host", 2, "0", now=200.0, dead_before=170.0))
+    lost = await db.read(lambda c: store.lost(c, "default", "n1", 170.0))
+    assert [fire.id for fire in lost] == [FIRE.id]

@@ -1,0 +1,138 @@
+"""Wires what ticks on a node: the rooms that are switched on, the ticker, the engine under them, the chores."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from akili_cli.adapters.engine.backends.inline import InlineEngine
+from akili_cli.adapters.engine.base import Engine
+from akili_cli.bootstrap.app import App, database_dsn
+from akili_cli.bootstrap.goals import AgentGoals
+from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.core.schedule.base import Chore, Ended, Fire, FireStatus, Schedule
+from akili_cli.core.schedule.player import Player
+from akili_cli.core.schedule.ticker import Ticker
+from akili_cli.domain.errors import ConfigError
+from akili_cli.features.cron.worker import CronSchedule
+
+FIRE_NAMES = {"cron": "cronjob.fire", "heartbeat": "heartbeat_task.fire", "alert": "alert.check"}
+_RESULTS = {
+    FireStatus.OK: Result.SUCCESS,
+    FireStatus.DENIED: Result.DENIED,
+    FireStatus.BUDGET_EXCEEDED: Result.BUDGET_EXCEEDED,
+    FireStatus.TIMEOUT: Result.TIMEOUT,
+    FireStatus.INTERRUPTED: Result.INTERRUPTED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticking:
+    """What a node runs: its ticker and its chores. ``close`` ends both earlier than the end of the block does."""
+
+    node: str
+    ticker: Ticker
+    chores: tuple[Chore, ...]
+    close: Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def open_ticking(
+    app: App, kinds: Sequence[str], *, node: str | None = None, durable: bool, drain_s: float = 0.0
+) -> AsyncIterator[Ticking]:
+    """Open what ticks of these kinds; with ``durable`` its runs survive the process.
+
+    At the end runs get ``drain_s`` seconds, then are left to be resumed. Raises ``StorageError``.
+    """
+    name = node or f"{platform.node()}-{os.getpid()}-{secrets.token_hex(3)}"
+    state = app.state
+    player = Player(state.db, state.org, name, schedules(app, kinds), FireRecorder(app).record, state.clock)
+    engine = open_engine(app, name, player) if durable else InlineEngine(name, player.bodies(), state.clock)
+    ticker = Ticker(state.db, state.org, name, player, engine, state.clock)
+    await ticker.begin()
+    closed = False
+
+    async def close() -> None:
+        nonlocal closed
+        if not closed:
+            closed = True
+            await ticker.stop(drain_s=drain_s)
+
+    try:
+        yield Ticking(node=name, ticker=ticker, chores=chores(app), close=close)
+    finally:
+        await close()
+
+
+def schedules(app: App, kinds: Sequence[str]) -> list[Schedule]:
+    """Give the rooms of these kinds."""
+    agent, notifier, settings = (
+        AgentGoals(app.loop, app.state.redactor),
+        app.notifications.service,
+        app.state.loaded.settings,
+    )
+    rooms: list[Schedule] = []
+    if "cron" in kinds:
+        rooms.append(CronSchedule(settings=settings.scheduler, agent=agent, notifier=notifier))
+    return rooms
+
+
+def chores(app: App) -> tuple[Chore, ...]:
+    """Give what is done beside the ticker."""
+    settings = app.state.loaded.settings
+    return (app.notifications.worker(app.pipeline),) if settings.notification.enabled else ()
+
+
+def switched_on(app: App) -> tuple[str, ...]:
+    """Name the kinds whose settings let them tick; raises ``ConfigError`` when none does."""
+    settings = app.state.loaded.settings
+    switches = {"cron": ("scheduler", settings.scheduler.enabled)}
+    kinds = tuple(kind for kind, (_, on) in switches.items() if on)
+    if not kinds:
+        raise ConfigError(
+            "nothing is switched on that this could run",
+            hint="set " + " or ".join(f"{section}.enabled: true" for section, _ in switches.values()),
+        )
+    return kinds
+
+
+def open_engine(app: App, node: str, player: Player) -> Engine:
+    """Open the engine beside the workspace's database, on the same server or in a file of its own."""
+    from akili_cli.adapters.engine.backends.dbos import open_dbos
+
+    state = app.state
+    if state.loaded.settings.storage.driver == "postgres":
+        return open_dbos(node, player.bodies(), database_dsn(state.loaded.settings.storage, state.secrets))
+    return open_dbos(node, player.bodies(), state.workspace.engine_db)
+
+
+@dataclass(frozen=True, slots=True)
+class FireRecorder:
+    """Writes each fire's begin and end to the audit."""
+
+    app: App
+
+    async def record(self, fire: Fire, ended: Ended | None) -> None:
+        """Append one record; raises ``AuditError``, and then the fire does not run."""
+        parameters: dict[str, object] = {"fire": fire.id, "attempt": fire.attempt, "manual": fire.manual}
+        if ended is None:
+            parameters |= {"job": dict(fire.payload)}
+        await self.app.pipeline.audit.append(
+            AuditRecord(
+                kind=Kind.RUN,
+                org=fire.org,
+                user=fire.user,
+                source=fire.kind,
+                correlation_id=fire.id,
+                run_id="" if ended is None else ended.run_id,
+                tool=FIRE_NAMES[fire.kind],
+                parameters=parameters,
+                result=Result.STARTED if ended is None else _RESULTS.get(ended.status, Result.FAILURE),
+                error="" if ended is None else ended.error,
+                cost_usd=None if ended is None else ended.cost_usd,
+            )
+        )
