@@ -131,6 +131,7 @@ async def _show(approval_id: str, as_json: bool) -> None:
     from akili_cli.cli.card import card_lines
     from akili_cli.cli.facts import card_facts
     from akili_cli.cli.opening import opened_state
+    from akili_cli.core.approvals.model import ApprovalStatus
 
     async with opened_state() as state:
         approval = await open_approvals(state).get(approval_id)
@@ -144,6 +145,9 @@ async def _show(approval_id: str, as_json: bool) -> None:
             await sandbox.close()
     for line in card_lines(approval, facts):
         render.out(line)
+    if approval.status is ApprovalStatus.PENDING:
+        name = approval.plan_id or approval.id[:8]
+        render.talk(f"akili approvals approve {name} runs exactly this, once; akili approvals deny {name} refuses it")
 
 
 async def _show_plan(plan_id: str, as_json: bool) -> None:

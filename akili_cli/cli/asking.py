@@ -7,10 +7,14 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from akili_cli.cli import render
+from akili_cli.cli.card import visible
+from akili_cli.cli.facts import present_text
 from akili_cli.cli.opening import opened_app, principal
+from akili_cli.cli.plans import Present, no_present, plan_lines
 from akili_cli.core.agent.report import RunReport
 from akili_cli.domain.calls import Principal, Run, Source, Status
 from akili_cli.domain.errors import NotFoundError
@@ -65,7 +69,7 @@ async def ask(question: Question) -> RunReport:
         show(event)
 
     try:
-        return await _ask(question, emit)
+        return await _ask(question, emit, show)
     except asyncio.CancelledError:
         if not finished:
             tell_unbegun(question.output)
@@ -86,7 +90,7 @@ def tell_unbegun(output: Output) -> None:
             pass
 
 
-async def _ask(question: Question, emit: Emit) -> RunReport:
+async def _ask(question: Question, emit: Emit, show: Emit) -> RunReport:
     overrides: dict[str, object] = {}
     if question.max_steps is not None:
         overrides["agent.max_steps"] = question.max_steps
@@ -99,6 +103,8 @@ async def _ask(question: Question, emit: Emit) -> RunReport:
     async with opened_app(asker, overrides) as app:
         if asker is not None:
             asker.app = app
+        if isinstance(show, TextWatcher):
+            show.present = partial(present_text, app.state)
         loop = await app.loop(runbook=question.runbook, inputs=dict(question.inputs))
         me = principal(Source.CLI)
         conversation = question.conversation_id
@@ -144,6 +150,7 @@ class TextWatcher:
         """Print text as it arrives, or the whole answer at the end."""
         self._stream = stream
         self._streamed = False
+        self.present: Present = no_present
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -157,13 +164,19 @@ class TextWatcher:
             case "tool.intent":
                 render.talk(f"-> {data['tool']} {brief(data['arguments'])}", "dim")
             case "plan":
-                show_plan(data)
+                self._plan(data)
             case "tool.result" if data["status"] not in ("ok", "planned"):
                 render.talk(f"   {data['status']}: {_first_line(str(data['text']))}", "yellow")
             case "run.finished":
                 self._finish(data)
             case _:
                 pass
+
+    def _plan(self, plan: Mapping[str, object]) -> None:
+        for line in plan_lines(plan, self.present):
+            render.out(line)
+        if plan["steps"]:
+            render.talk(f"apply exactly this with: akili approvals approve {plan['id']}  [--only 1,2]")
 
     def _finish(self, data: object) -> None:
         assert isinstance(data, dict)
@@ -174,30 +187,13 @@ class TextWatcher:
         for denial in data["denials"]:
             render.talk(f"refused: {str(denial['because']).removeprefix('Refused: ')}", "red")
         for waiting in data["approvals"]:
-            what = f"{waiting['tool']} {brief(waiting['arguments'])}"
-            render.talk(f"waiting for approval {waiting['id'][:8]} ({waiting['risk']}): {what}", "yellow")
-            render.talk(f"  akili approvals show {waiting['id'][:8]}; akili approvals approve {waiting['id'][:8]}")
+            short, what = waiting["short_id"], f"{waiting['tool']} {brief(waiting['arguments'])}"
+            render.talk(f"waiting for approval {short} ({waiting['risk']}): {what}", "yellow")
+            rest = f"; akili approvals approve {short}" if is_whole(waiting["arguments"]) else " shows it whole"
+            render.talk(f"  akili approvals show {short}{rest}")
         if data["error"]:
             render.talk(f"{data['status']}: {data['error']}", "red")
         render.talk(_facts(data), "dim")
-
-
-def show_plan(plan: Mapping[str, object]) -> None:
-    """Print a plan to stdout: each step with its risk, whether it can be undone, and what it would touch."""
-    steps = plan["steps"]
-    if not isinstance(steps, list) or not steps:
-        render.out("The plan is empty: nothing would change.")
-        return
-    render.out(f"{plan['id']}  ({len(steps)} steps, sha256 {str(plan['hash'])[:16]})")
-    for step in steps:
-        undo = "can be undone" if step["reversible"] else "CANNOT be undone"
-        render.out(f"{step['step']:>3}. {step['tool']}  risk {step['risk']}, {undo}, rule {step['rule']}")
-        for name, value in step["arguments"].items():
-            render.out("\n".join(f"       {line}" for line in f"{name}: {value}".splitlines()))
-        for kind in ("writes", "deletes", "hosts"):
-            if step["effects"].get(kind):
-                render.out(f"       {kind}: {', '.join(step['effects'][kind])}")
-    render.talk(f"apply exactly this with: akili approvals approve {plan['id']}  [--only 1,2]")
 
 
 def _facts(data: dict[str, object]) -> str:
@@ -216,6 +212,14 @@ def _first_line(text: str) -> str:
     lines = (line.strip() for line in text.splitlines())
     said = next((line for line in lines if line and not (line.startswith("[") and line.endswith("]"))), "")
     return said.removeprefix("Refused: ").removeprefix("Invalid: ")
+
+
+def is_whole(arguments: object) -> bool:
+    """Tell whether ``brief`` shows everything of a call as it is; what was cut or hidden is not offered for a yes."""
+    if not isinstance(arguments, dict) or len(arguments) != 1:
+        return False
+    (value,) = arguments.values()
+    return isinstance(value, str) and brief(arguments) == value == visible(value)
 
 
 def brief(arguments: object) -> str:

@@ -200,7 +200,7 @@ def test_a_held_call_is_approved_from_the_prompt_and_runs_once(akili: Akili, stu
     akili.use_model(stub_model([write(), {"text": "All done here.", "repeat": True}]))
     held = akili.run("query", "-m", "write it")
     assert held.returncode == 2
-    found = re.search(r"akili approvals approve ([0-9a-f]{8})", held.stderr)
+    found = re.search(r"akili approvals show ([0-9a-f]{8})", held.stderr)
     assert found is not None
     child = akili.terminal()
     child.expect_exact("1 call waiting for approval")

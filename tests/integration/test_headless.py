@@ -99,7 +99,7 @@ def test_a_waiting_approval_is_told_in_words_with_what_to_do_next(akili: Akili) 
         akili.configure(model_url=server.url)
         done = akili.run("query", "-m", "write it")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"akili approvals approve " in done.stderr
+    assert b"akili approvals show " in done.stderr
 
 
 @pytest.mark.parametrize("detailed", [False, True])

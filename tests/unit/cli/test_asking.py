@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from akili_cli.cli.asking import Question, TextWatcher, _watcher
 from akili_cli.core.agent.report import RunReport
+from akili_cli.core.approvals.request import as_card
 from akili_cli.domain.calls import Status, StepResult, ToolCall
 from akili_cli.domain.decisions import BUILT_IN, Decision, RuleHit, Verdict
 from akili_cli.domain.events import Event
 from akili_cli.domain.risk import Risk
+from tests.unit.cli.test_card import APPROVAL
 
 
 def step(status: Status, text: str = "told") -> StepResult:
@@ -47,7 +50,8 @@ def test_refusals_waits_and_errors_are_all_said(capsys: pytest.CaptureFixture[st
         "",
         "c",
         "r",
-        steps=(step(Status.DENIED, "Refused: no\x07"), step(Status.APPROVAL_REQUIRED)),
+        steps=(step(Status.DENIED, "Refused: no\x07"),),
+        cards=(as_card(replace(APPROVAL, arguments={"command": "df -h"})),),
         cost_usd=None,
         error="it stopped",
     )
@@ -55,8 +59,8 @@ def test_refusals_waits_and_errors_are_all_said(capsys: pytest.CaptureFixture[st
     out, err = capsys.readouterr()
     assert out == ""
     assert "no\\x07" in err
-    assert "waiting for approval abababab (high): look" in err
-    assert "akili approvals approve abababab" in err
+    assert "waiting for approval 1a2b3c4d (high): shell_exec df -h" in err
+    assert "akili approvals show 1a2b3c4d; akili approvals approve 1a2b3c4d" in err
     assert "approval_required: it stopped" in err
     assert "cost=unpriced" in err
 
@@ -86,3 +90,28 @@ def test_json_prints_one_object_at_the_end_and_jsonl_one_a_line(capsys: pytest.C
         _watcher(Question(message="m", output="jsonl"))(event)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines] == ["run.started", "text", "run.finished"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"command": "ls " + "x" * 200},
+        {"command": "ls\nrm -rf /"},
+        {"command": "ls" + " " * 80 + "; rm x"},
+        {"command": "ls \u202e"},
+        {"command": "ls \r"},
+        {"command": "ls", "working_dir": "/srv"},
+        {"path": "x", "content": "y"},
+        {"args": ["a"]},
+        {},
+    ],
+    ids=["long", "lines", "spaces", "bidi", "carriage", "two", "content", "list", "none"],
+)
+def test_what_is_cut_or_hidden_in_its_line_is_not_offered_for_a_yes(
+    arguments: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cards = (as_card(replace(APPROVAL, arguments=arguments)),)
+    TextWatcher(stream=False)(finished(RunReport(Status.APPROVAL_REQUIRED, "", "c", "r", cards=cards)))
+    err = capsys.readouterr().err
+    assert "approvals show 1a2b3c4d shows it whole" in err
+    assert "approvals approve" not in err
