@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
+from akili_cli.adapters.storage.organizations import DEFAULT_ORGANIZATION
 from akili_cli.adapters.telemetry.logs import configure_logging
 from akili_cli.bootstrap.app import App, Start, State, open_app, open_state
 from akili_cli.bootstrap.policy import build_rules
@@ -22,10 +24,12 @@ from akili_cli.core.policy.engine import RuleSet
 from akili_cli.domain.calls import Principal, Source
 from akili_cli.domain.errors import WorkspaceError
 
+_organization: ContextVar[str] = ContextVar("organization", default=DEFAULT_ORGANIZATION)
+
 
 def principal(source: Source = Source.CLI) -> Principal:
-    """Give whoever sits at this terminal: ``AKILI_CLI_USER``, or ``cli-user``."""
-    return Principal(os.environ.get("AKILI_CLI_USER") or "cli-user", source)
+    """Give whoever sits at this terminal: ``AKILI_CLI_USER``, or ``cli-user``, of the opened state's organisation."""
+    return Principal(os.environ.get("AKILI_CLI_USER") or "cli-user", source, org=_organization.get())
 
 
 def start(overrides: dict[str, object] | None = None) -> Start:
@@ -48,6 +52,7 @@ def start(overrides: dict[str, object] | None = None) -> Start:
 async def opened_state() -> AsyncIterator[State]:
     """Open the workspace for reading and bookkeeping; no tool can run."""
     async with open_state(start()) as state:
+        _organization.set(state.org)
         _begin(state.loaded)
         yield state
 
@@ -56,6 +61,7 @@ async def opened_state() -> AsyncIterator[State]:
 async def opened_app(asker: Asker | None = None, overrides: dict[str, object] | None = None) -> AsyncIterator[App]:
     """Open everything that a call needs."""
     async with open_state(start(overrides)) as state:
+        _organization.set(state.org)
         _begin(state.loaded)
         async with open_app(state, asker=asker) as app:
             tell_interrupted(app.pipeline.audit.interrupted)
