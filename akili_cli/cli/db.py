@@ -20,13 +20,13 @@ app = typer.Typer(
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
-@app.command(help="Run one SELECT; :name parameters come from --param name=value.")
+@app.command(help="Run one SELECT on the whole database; :name parameters come from --param name=value.")
 def query(
     sql: str,
     param: list[str] = typer.Option([], "--param", "-p", help="name=value; repeatable."),
     as_json: bool = JSON,
 ) -> None:
-    """Query the database on a connection that cannot write."""
+    """Query the whole database, every organisation's rows, on a connection that cannot write."""
     params: dict[str, object] = {}
     for text in param:
         name, equals, value = text.partition("=")
@@ -115,14 +115,19 @@ async def _query(sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
 
 
 async def _tables() -> list[dict[str, Any]]:
-    from akili_cli.adapters.storage.schema import table_names
+    from akili_cli.adapters.storage.organizations import rows_of
+    from akili_cli.adapters.storage.schema import tables as every_table
     from akili_cli.cli.opening import opened_state
 
     async with opened_state() as state:
+        org = {"org": state.org}
         return await state.db.read(
             lambda conn: [
-                {"table": name, **conn.execute(f"SELECT count(*) AS rows FROM {name}")[0]}  # noqa: S608  # our names
-                for name in table_names()
+                {
+                    "table": t.name,
+                    **conn.execute(f"SELECT count(*) AS rows FROM {t.name} WHERE {rows_of(t.name, t.columns)}", org)[0],  # noqa: S608  # our names
+                }
+                for t in every_table()
             ]
         )
 
@@ -142,13 +147,16 @@ async def _schema(table: str | None) -> list[dict[str, Any]]:
 
 
 async def _export(table: str) -> list[dict[str, Any]]:
-    from akili_cli.adapters.storage.schema import table_names
+    from akili_cli.adapters.storage.organizations import rows_of
+    from akili_cli.adapters.storage.schema import columns_of, table_names
     from akili_cli.cli.opening import opened_state
 
     if table not in table_names():
         raise UsageError(f"there is no table {table!r}", hint=f"tables: {', '.join(table_names())}")
+    names = ", ".join(columns_of(table))
+    sql = f"SELECT {names} FROM {table} WHERE {rows_of(table, columns_of(table))}"  # noqa: S608  # checked above
     async with opened_state() as state:
-        return await state.db.read(lambda conn: conn.execute(f"SELECT * FROM {table}"))  # noqa: S608  # checked above
+        return await state.db.read(lambda conn: conn.execute(sql, {"org": state.org}))
 
 
 async def _search(words: str, limit: int) -> list[dict[str, Any]]:

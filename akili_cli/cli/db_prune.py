@@ -28,14 +28,14 @@ def parse_age(text: str) -> float:
 async def prune_older(age_s: float, *, dry_run: bool, as_json: bool) -> None:
     """Delete and say how many rows went."""
     from akili_cli.bootstrap.pruning import prune_state
-    from akili_cli.cli.opening import opened_app, opened_state, principal
+    from akili_cli.cli.opening import opened_log, opened_state, principal
 
-    if dry_run:
-        async with opened_state() as state:
+    async with opened_state() as state:
+        if dry_run:
             gone = await prune_state(state, None, principal(), age_s=age_s)
-    else:
-        async with opened_app() as app:
-            gone = await prune_state(app.state, app.pipeline.audit, principal(), age_s=age_s)
+        else:
+            async with opened_log(state) as log:
+                gone = await prune_state(state, log, principal(), age_s=age_s)
     if as_json:
         render.out_json({"dry_run": dry_run, "older_than_s": age_s, "tables": gone, "rows": sum(gone.values())})
         return

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from akili_cli.adapters.storage.base import Connection, Database
 
 DEFAULT_ORGANIZATION = "default"
+_THROUGH = {
+    "organizations": "id = :org",
+    "conversation_messages": "conversation_id IN (SELECT id FROM conversations WHERE org_id = :org)",
+    "approval_votes": "approval_id IN (SELECT id FROM approvals WHERE org_id = :org)",
+    "audit_streams": "EXISTS (SELECT 1 FROM audit_events AS first"
+    " WHERE first.stream = audit_streams.stream AND first.seq = 1 AND first.org_id = :org)",
+}
+SHARED = frozenset({"meta", "nodes"})
+"""Tables whose rows belong to no organisation."""
 
 
 def slug_of(name: str) -> str:
@@ -33,3 +44,10 @@ def _add(connection: Connection, slug: str, name: str, now: float) -> None:
         " ON CONFLICT DO NOTHING",
         {"slug": slug, "name": name, "now": now},
     )
+
+
+def rows_of(table: str, columns: Collection[str]) -> str:
+    """Give the SQL condition (with ``:org``) of an organisation's rows; true of every row where nobody owns any."""
+    if "org_id" in columns:
+        return "org_id = :org"
+    return _THROUGH.get(table, "1 = 1")

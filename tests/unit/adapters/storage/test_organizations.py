@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from akili_cli.adapters.storage.backends.sqlite import open_sqlite
-from akili_cli.adapters.storage.organizations import open_organization, slug_of
+from akili_cli.adapters.storage.organizations import SHARED, open_organization, rows_of, slug_of
+from akili_cli.adapters.storage.schema import tables
 from akili_cli.adapters.storage.settings import PostgresSettings
 
 
@@ -25,6 +26,11 @@ async def test_an_organisation_is_made_on_first_use_and_once(tmp_path: Path) -> 
     rows = await db.read(lambda c: c.execute("SELECT * FROM organizations"))
     await db.close()
     assert rows == [{"id": "acme-corp", "name": "Acme Corp", "slug": "acme-corp", "created_at": 5.0}]
+
+
+def test_every_table_belongs_to_organisations_or_is_shared_on_purpose() -> None:
+    shared = {table.name for table in tables() if rows_of(table.name, table.columns) == "1 = 1"}
+    assert shared == SHARED
 
 
 @pytest.mark.parametrize(
