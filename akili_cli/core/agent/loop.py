@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from akili_cli.adapters.llm.base import estimate_tokens
+from akili_cli.adapters.telemetry.logs import correlation
 from akili_cli.core.agent.egress import ModelEgress, guarded, without_secrets
 from akili_cli.core.agent.guards import Guards
 from akili_cli.core.agent.history import History
@@ -92,6 +93,7 @@ class AgentLoop:
         or a guard ends the run. 5. Store the new messages, also when the run fails. Raises only when akili
         itself cannot work.
         """
+        correlation.set(run.correlation_id)  # whatever is logged from here on names the run
         run = await self._conversation(run)
         earlier = await self._earlier(run)
         redactor = self.pipeline.redactor

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from akili_cli.adapters.telemetry.logs import correlation
 from akili_cli.core.agent.history import History
 from akili_cli.core.agent.loop import NUDGE, AgentLoop
 from akili_cli.core.agent.settings import AgentSettings, MemorySettings
@@ -97,6 +98,14 @@ async def test_a_plain_answer_is_given_stored_and_told_in_order(tmp_path: Path) 
         assert s.events[-1].data == report.as_dict()
         assert [m.text for m in await s.stored(report.conversation_id)] == ["how is it?", "all is well"]
         assert [e.record.kind for e in await s.bench.records()] == ["model.call"]
+
+
+async def test_what_is_logged_during_a_run_names_it(tmp_path: Path) -> None:
+    seen: list[str] = []
+    async with stage(tmp_path, ScriptedModel("fine")) as s:
+        run = run_by()
+        await s.loop.run("x", run, emit=lambda _event: seen.append(correlation.get()))
+    assert set(seen) == {run.correlation_id}
 
 
 async def test_tools_are_played_and_their_results_go_back_to_the_model(tmp_path: Path) -> None:
