@@ -55,6 +55,54 @@ async def test_children_share_the_limit_of_the_run_above(db: AnyDatabase, clock:
     await ledger.release(await ledger.reserve("ann", "child", 0.5))
 
 
+async def test_what_costs_nothing_is_stopped_at_the_same_levels_whether_alone_or_with_its_intent(
+    db: AnyDatabase, clock: FakeClock
+) -> None:
+    async def refusals(ledger: Ledger, run: str, **family: str) -> list[str]:
+        _, covers = ledger.unheld("ann", run, parent_id=family.get("parent_id"))
+        found = []
+        for attempt in (ledger.reserve("ann", run, 0.0, parent_id=family.get("parent_id")), db.write(covers)):
+            try:
+                await attempt
+                found.append("")
+            except (BudgetExceededError, NotFoundError) as error:
+                found.append(str(error))
+        return found
+
+    free = ledger_of(db, clock)
+    await free.begin("ann", "plain")
+    for over in ("run", "child", "grandchild"):
+        await free.begin("ann", over, run_limit_usd=1.0 if over == "run" else None, parent_id=_above(over))
+    assert (
+        await refusals(free, "new") == await refusals(free, "plain") == await refusals(free, "grandchild") == ["", ""]
+    )
+    await free.settle(await free.reserve("ben", "child", 0.5), 1.5, 7)
+    for name in ("run", "child", "grandchild"):
+        alone, together = await refusals(free, name)
+        assert alone == together != ""
+    alone, together = await refusals(free, "another", parent_id="grandchild")
+    assert alone == together != ""
+    alone, together = await refusals(free, "orphan", parent_id="ghost")
+    assert alone == together != ""
+    assert await refusals(free, "plain") == ["", ""]
+    for settings in ({"organisation_limit_usd": 1.0}, {"users": {"ann": 1.0}}):
+        strict = ledger_of(db, clock, **settings)
+        if "users" in settings:
+            await free.settle(await free.reserve("ann", "plain", 1.0), 2.0)
+        alone, together = await refusals(strict, "plain")
+        assert alone == together != ""
+    await free.begin("ann", "counted")
+    counted = ledger_of(db, clock, max_tokens_per_run=5)
+    await counted.begin("ann", "counted")
+    await counted.settle(await counted.reserve("ann", "counted", 0.0, tokens=5), 0.0, 9)
+    alone, together = await refusals(counted, "counted")
+    assert alone == together != ""
+
+
+def _above(run: str) -> str | None:
+    return {"child": "run", "grandchild": "child"}.get(run)
+
+
 async def test_a_child_of_a_run_nobody_began_is_refused(db: AnyDatabase, clock: FakeClock) -> None:
     ledger = ledger_of(db, clock)
     with pytest.raises(NotFoundError):

@@ -147,7 +147,7 @@ class Ledger:
         """
         hold = replace(self.plan(user, run_id, 0.0, parent_id=parent_id), held=False)
         limits = self.limits(user, run_limit_usd)
-        return hold, lambda connection: store.check(connection, hold, limits)
+        return hold, lambda connection: store.check_alone(connection, hold, limits)
 
     async def settle(self, reservation: Reservation, actual_usd: float, tokens: int = 0) -> None:
         """Record the real cost on the reservation's day and free the rest; a second time changes nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from akili_cli.adapters.storage.base import Connection
+from akili_cli.adapters.storage.base import Connection, Row
 from akili_cli.core.budget import runs
 from akili_cli.core.budget.model import BudgetStatus, BudgetTree, DaySpend, Level, Limits, Reservation
 from akili_cli.domain.errors import BudgetExceededError, NotFoundError
@@ -35,6 +35,33 @@ def reserve(connection: Connection, hold: Reservation, limits: Limits) -> None:
 
 def check(connection: Connection, hold: Reservation, limits: Limits, chain: tuple[str, ...] | None = None) -> None:
     """Raise ``BudgetExceededError`` when a level does not cover the hold; changes nothing."""
+    _check_organisation(connection, hold, limits)
+    own = _user(connection, hold.org, hold.user, hold.day, limit_usd=limits.user_usd, now=hold.created_at)
+    _compare(hold, "the budget", own, _USER_SETTING)
+    if chain is None:
+        chain = runs.chain(connection, hold.org, hold.run_id, hold.parent_id)
+    runs.check(connection, hold, chain, limits)
+
+
+def check_alone(connection: Connection, hold: Reservation, limits: Limits) -> None:
+    """Do what ``check`` does, in one statement for a run that has no parent and no limits of its own."""
+    _check_organisation(connection, hold, limits)
+    where = "org_id = :org AND user_id = :user AND day = :day"
+    params = {"org": hold.org, "user": hold.user, "day": hold.day, "now": hold.created_at, "run": hold.run_id}
+    figures, sums = _sums(where)
+    found = "r.run_id AS run_id, r.parent_run_id AS parent, r.limit_usd AS limit_usd, r.max_tokens AS max_tokens"
+    beside = "LEFT JOIN budget_runs r ON r.org_id = :org AND r.run_id = :run"
+    row = connection.execute(f"SELECT {figures}, {found} FROM {sums} {beside}", params)[0]  # noqa: S608 - fixed texts
+    _compare(hold, "the budget", _level("user", hold.user, limits.user_usd, row), _USER_SETTING)
+    parent = hold.parent_id if row["run_id"] is None else row["parent"]
+    if parent is not None or row["limit_usd"] is not None or row["max_tokens"] is not None:
+        runs.check(connection, hold, runs.chain(connection, hold.org, hold.run_id, hold.parent_id), limits)
+
+
+_USER_SETTING = "budget.default_limit_usd (or the user's limit in budget.users)"
+
+
+def _check_organisation(connection: Connection, hold: Reservation, limits: Limits) -> None:
     if limits.organisation_usd is not None:
         day = _organisation(connection, hold.org, hold.day, hold.created_at)
         _compare(
@@ -43,11 +70,6 @@ def check(connection: Connection, hold: Reservation, limits: Limits, chain: tupl
             Level("organisation", hold.org, limits.organisation_usd, day.spent_usd, day.reserved_usd),
             "budget.organisation_limit_usd",
         )
-    own = _user(connection, hold.org, hold.user, hold.day, limit_usd=limits.user_usd, now=hold.created_at)
-    _compare(hold, "the budget", own, "budget.default_limit_usd (or the user's limit in budget.users)")
-    if chain is None:
-        chain = runs.chain(connection, hold.org, hold.run_id, hold.parent_id)
-    runs.check(connection, hold, chain, limits)
 
 
 def _compare(hold: Reservation, whose: str, level: Level, setting: str) -> None:
@@ -186,31 +208,32 @@ _SUMS = "coalesce(sum({usd}), 0.0) AS usd, CAST(coalesce(sum({tokens}), 0) AS bi
 
 def _user(connection: Connection, org: str, user: str, day: str, *, limit_usd: float, now: float) -> Level:
     where = "org_id = :org AND user_id = :user AND day = :day"
-    params = {"org": org, "user": user, "day": day}
-    return _level(connection, "user", user, limit_usd, where, {**params, "now": now})
+    return _level(
+        "user", user, limit_usd, _summed(connection, where, {"org": org, "user": user, "day": day, "now": now})
+    )
 
 
 def _organisation(connection: Connection, org: str, day: str, now: float) -> Level:
     where = "org_id = :org AND day = :day"
-    return _level(connection, "organisation", org, None, where, {"org": org, "day": day, "now": now})
+    return _level("organisation", org, None, _summed(connection, where, {"org": org, "day": day, "now": now}))
 
 
-def _level(
-    connection: Connection,
-    level: str,
-    name: str,
-    limit_usd: float | None,
-    where: str,
-    params: dict[str, object],
-) -> Level:
+def _summed(connection: Connection, where: str, params: dict[str, object]) -> Row:
+    figures, sums = _sums(where)
+    return connection.execute(f"SELECT {figures} FROM {sums}", params)[0]  # noqa: S608 - fixed texts
+
+
+def _sums(where: str) -> tuple[str, str]:
     """Add up spent and held in one statement, so that a call settled in between is never missed."""
     sums = _SUMS.format(usd="spent_usd", tokens="spent_tokens")
     spent = f"SELECT {sums} FROM budgets WHERE {where}"  # noqa: S608 - fixed texts
     sums = _SUMS.format(usd="amount_usd", tokens="tokens")
     held = f"SELECT {sums} FROM budget_reservations WHERE {where} AND {_OPEN}"  # noqa: S608 - fixed texts
     figures = "s.usd AS spent, s.tokens AS spent_tokens, h.usd AS held, h.tokens AS held_tokens"
-    sql = f"SELECT {figures} FROM ({spent}) s, ({held}) h"  # noqa: S608 - fixed texts
-    row = connection.execute(sql, params)[0]
+    return figures, f"({spent}) s CROSS JOIN ({held}) h"
+
+
+def _level(level: str, name: str, limit_usd: float | None, row: Row) -> Level:
     return Level(
         "user" if level == "user" else "organisation",
         name,
