@@ -115,9 +115,12 @@ def _configuration(state: State) -> Finding:
 def _sandbox(state: State) -> list[Finding]:
     from akili_cli.bootstrap.app import open_sandbox
 
-    required = state.loaded.settings.sandbox.require
+    settings = state.loaded.settings.sandbox
+    required, layers = settings.require, open_sandbox(state).layers()
+    if settings.type == "docker" and not any(layer.active for layer in layers):
+        return [Finding("sandbox", "docker", "broken", f"no command can run: {layers[0].detail}", layers[0].fix)]
     found = []
-    for layer in open_sandbox(state).layers():
+    for layer in layers:
         mark: Mark = "ok" if layer.active else "broken" if layer.name in required else "missing"
         found.append(Finding("sandbox", layer.name, mark, layer.detail, layer.fix))
     return found

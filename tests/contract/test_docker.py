@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -72,7 +73,7 @@ async def test_every_argument_of_a_container(engine: FakeEngine) -> None:
         "--workdir=/home/sandbox",
         "--env=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         *("--env=HOME=/home/sandbox", "--env=TMPDIR=/tmp", "--env=LANG=C.UTF-8", "--env=TERM=dumb"),
-        *("--", IMAGE, "ls", "--rm", "-v"),
+        *("--", IMAGE, "timeout", "-s", "KILL", "7", "ls", "--rm", "-v"),
     ]
     scratch = f"{engine.state}/scratch/akili-sandbox-"
     assert files.startswith(f"--mount=type=bind,src={scratch}")
@@ -348,6 +349,34 @@ async def test_cancelling_ends_the_container(engine: FakeEngine) -> None:
     assert list((engine.state / "scratch").iterdir()) == []
 
 
+AKILI = """
+import asyncio, sys
+from pathlib import Path
+from akili_cli.core.sandbox.base import ExecRequest
+from akili_cli.domain.effects import Effects
+from tests.fakes.docker_engine import FakeEngine
+from tests.fakes.permits import permit_for
+box = FakeEngine(Path(sys.argv[1])).sandbox()
+asyncio.run(box.run(ExecRequest(("sh", "-c", "echo started; sleep 60"), 1), permit_for(Effects())))
+"""
+
+
+async def test_a_container_whose_akili_was_killed_ends_by_itself(engine: FakeEngine) -> None:
+    root = Path(__file__).parents[2]
+    akili = subprocess.Popen([sys.executable, "-c", AKILI, str(engine.state)], cwd=root, start_new_session=True)
+    while not engine.containers():
+        assert akili.poll() is None
+        await asyncio.sleep(0.02)
+    (name,) = engine.containers()
+    program = json.loads((engine.state / "containers" / name).read_text())["pid"]
+    akili.kill()
+    akili.wait()
+    assert Path(f"/proc/{program}").exists(), "nobody was there to end it"
+    async with asyncio.timeout(8):
+        while Path(f"/proc/{program}").exists() or engine.containers():  # the client removes it, as the engine does
+            await asyncio.sleep(0.05)
+
+
 async def test_long_output_keeps_head_and_tail(engine: FakeEngine) -> None:
     result = await engine.sandbox(max_output_bytes=4096).run(shell("seq 100000"), NOTHING)
     assert result.truncated
@@ -360,13 +389,14 @@ async def test_leftovers_of_the_dead_are_swept_and_those_of_the_living_are_not(e
     dead = subprocess.Popen(["true"])
     dead.wait()
     mine = owner_labels()
-    namespace = mine["akili.owner"].partition("-")[0]
+    namespace, boot, started = mine["akili.owner"].split("-")
     owners = {
-        "akili-sbx-" + "a" * 16: {"akili.sandbox": str(dead.pid), "akili.owner": f"{namespace}-123"},
+        "akili-sbx-" + "a" * 16: {"akili.sandbox": str(dead.pid), "akili.owner": f"{namespace}-{boot}-123"},
         "akili-sbx-" + "b" * 16: mine,
-        "akili-sbx-" + "c" * 16: {**mine, "akili.owner": f"{namespace}-1"},
+        "akili-sbx-" + "c" * 16: {**mine, "akili.owner": f"{namespace}-{boot}-1"},
         "akili-sbx-" + "d" * 16: {"akili.sandbox": str(dead.pid), "akili.owner": "1-123"},
-        "database": {"akili.sandbox": str(dead.pid), "akili.owner": f"{namespace}-123"},
+        "akili-sbx-" + "e" * 16: {**mine, "akili.owner": f"{namespace}-{'0' * 32}-{started}"},
+        "database": {"akili.sandbox": str(dead.pid), "akili.owner": f"{namespace}-{boot}-123"},
     }
     (engine.state / "containers").mkdir()
     for name, labels in owners.items():

@@ -1,7 +1,11 @@
-"""The command line of one ephemeral container: every option states a limit, and nothing follows but the program."""
+"""The command line of one ephemeral container: every option states a limit, and nothing follows but the program.
+
+The program runs under ``timeout``, which the image must have: when akili is killed, nobody else ends the container.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -20,6 +24,7 @@ _USER = "65534:65534"
 _MIB = 1 << 20
 _OPEN_FILES = 1024
 _CPU_S_PER_CORE = 60
+_LATER_S = 2  # akili itself comes first, and says so
 _TMPFS = "rw,nosuid,nodev,size=64m"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLACE_FILES = (
@@ -43,8 +48,13 @@ def new_name() -> str:
     return f"akili-sbx-{secrets.token_hex(8)}"
 
 
-def run_command(settings: SandboxSettings, container: Container, request: ExecRequest) -> tuple[str, ...]:
-    """Give the arguments after ``docker``; raises ``SandboxError`` for a variable that cannot be passed."""
+def run_command(
+    settings: SandboxSettings, container: Container, request: ExecRequest, limit_s: float
+) -> tuple[str, ...]:
+    """Give the arguments after ``docker``; raises ``SandboxError`` for a variable that cannot be passed.
+
+    ``limit_s`` is how long akili will let it run; shortly after that the container ends by itself.
+    """
     return (
         *("run", "--rm", "--interactive", f"--name={container.name}"),
         *(f"--label={key}={value}" for key, value in container.owner.items()),
@@ -55,7 +65,7 @@ def run_command(settings: SandboxSettings, container: Container, request: ExecRe
         *_places(container),
         f"--workdir={request.cwd or HOME}",
         *_environment(request),
-        *("--", settings.docker.image or ""),
+        *("--", settings.docker.image or "", "timeout", "-s", "KILL", str(math.ceil(limit_s) + _LATER_S)),
         *(("sh", "-c", _PLACE_FILES, "sh", FILES) if request.files else ()),
         *request.argv,
     )

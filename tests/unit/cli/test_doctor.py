@@ -4,10 +4,13 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
 from akili_cli.cli.opening import opened_state
 from akili_cli.core.audit.chain import load_or_create_key
 from akili_cli.core.audit.log import open_audit_log
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from tests.fakes.docker_engine import FakeEngine
 from tests.unit.cli.conftest import Say
 
 
@@ -54,3 +57,31 @@ def test_calls_that_a_crash_interrupted_are_shown_before_and_after_they_were_end
     assert "killed" not in akili("runbooks", "run", "disk-cleanup").err
     assert finding().endswith("akili audit tail --result interrupted")
     assert '"intent"' in akili("audit", "search", "--result", "interrupted", "--json").out
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ({"down": True}, "the docker daemon does not answer"),
+        ({"no_image": True}, "the image akili-runtime:latest cannot"),
+    ],
+    ids=["daemon down", "image missing"],
+)
+def test_a_docker_engine_that_cannot_run_anything_is_broken_with_the_reason_and_the_fix(
+    akili: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: dict[str, bool], said: str
+) -> None:
+    engine = FakeEngine(tmp_path / "engine")
+    engine.state.mkdir()
+    for name, value in engine.env.items():
+        monkeypatch.setenv(name, value)
+    workspace = Path(os.environ["HOME"]) / ".akili"
+    workspace.mkdir(mode=0o700)
+    (workspace / "config.yaml").write_text("sandbox: {type: docker, docker: {image: 'akili-runtime:latest'}}\n")
+    whole = [each for each in akili("doctor", "--json").json["checks"] if each["area"] == "sandbox"]
+    assert {each["status"] for each in whole} == {"ok"}
+    engine.plan(**failure)
+    answer = akili("doctor", "--json")
+    (found,) = [each for each in answer.json["checks"] if each["area"] == "sandbox"]
+    assert (answer.code, found["name"], found["status"]) == (1, "docker", "broken")
+    assert said in found["detail"]
+    assert found["fix"]

@@ -113,7 +113,7 @@ class DockerSandbox:
         name = new_name()
         files = _put(scratch, request.files)
         container = Container(name, owner_labels(), mounts, files, bridged=bool(effects.hosts))
-        args = run_command(self._settings, container, request)
+        args = run_command(self._settings, container, request, limit_s)
         since, started = self._clock.now() - _CLOCK_SLACK_S, self._clock.monotonic()
         ended = await self._client.attach(name, args, request.stdin, self._settings.max_output_bytes, limit_s)
         duration_s = self._clock.monotonic() - started

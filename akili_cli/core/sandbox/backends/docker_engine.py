@@ -96,9 +96,9 @@ def _object(answer: Answer) -> Mapping[str, object]:
 
 
 def owner_labels() -> Mapping[str, str]:
-    """Name this process so that no other can be taken for it: pid, PID namespace, and when it started."""
+    """Name this process so that no other can be taken for it: pid, PID namespace, when the machine and it started."""
     pid = os.getpid()
-    return {LABEL: str(pid), OWNER_LABEL: f"{_namespace()}-{_started(pid)}"}
+    return {LABEL: str(pid), OWNER_LABEL: f"{_namespace()}-{_boot()}-{_started(pid)}"}
 
 
 def sweep(client: DockerClient) -> tuple[str, ...]:
@@ -109,9 +109,9 @@ def sweep(client: DockerClient) -> tuple[str, ...]:
     for line in answer.stdout.splitlines() if answer.code == 0 else ():
         name, _, rest = line.partition(" ")
         pid, _, owner = rest.partition(" ")
-        namespace, _, started = owner.partition("-")
+        namespace, _, life = owner.partition("-")
         ours = NAME.fullmatch(name) and pid.isascii() and pid.isdigit() and namespace == _namespace()
-        if ours and _started(int(pid)) != started and client.ask("rm", "--force", name).code == 0:
+        if ours and life != f"{_boot()}-{_started(int(pid))}" and client.ask("rm", "--force", name).code == 0:
             dead.append(name)
     return tuple(dead)
 
@@ -119,6 +119,13 @@ def sweep(client: DockerClient) -> tuple[str, ...]:
 def _namespace() -> str:
     try:
         return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return "none"
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip().replace("-", "")
     except OSError:
         return "none"
 

@@ -15,7 +15,7 @@ SETTINGS = SandboxSettings.model_validate({"type": "docker", "docker": {"image":
 
 def command(*mounts: Mount, argv: tuple[str, ...] = ("true",), **more: object) -> tuple[str, ...]:
     container = Container(new_name(), {"a": "b"}, mounts, "/files", bridged=False)
-    return run_command(SETTINGS, container, ExecRequest(argv, 5, **more))  # type: ignore[arg-type]
+    return run_command(SETTINGS, container, ExecRequest(argv, 5, **more), 4.2)  # type: ignore[arg-type]
 
 
 def test_names_are_unique_and_recognisable() -> None:
@@ -26,12 +26,12 @@ def test_names_are_unique_and_recognisable() -> None:
 
 def test_the_program_comes_last_and_cannot_add_options() -> None:
     argv = ("--privileged", "--", "-v", "/:/host")
-    assert command(argv=argv)[-6:] == ("--", "image:1", *argv)
+    assert command(argv=argv)[-10:] == ("--", "image:1", "timeout", "-s", "KILL", "7", *argv)
 
 
 def test_files_are_copied_before_the_program_starts() -> None:
     args = command(argv=("python3", "x"), files={"x": b""})
-    assert args[args.index("image:1") + 1 :][:2] == ("sh", "-c")
+    assert args[args.index("image:1") + 1 :][:6] == ("timeout", "-s", "KILL", "7", "sh", "-c")
     assert args[-4:] == ("sh", "/scratch", "python3", "x")
 
 
