@@ -21,6 +21,11 @@ MIN_SECRET_CHARS = 6
 _JSON_LEVELS = 4
 _MIN_HELD = 3
 _BETWEEN = re.compile(r"\\+[nrtx]|0x")
+_SLASHED = re.compile(r"\\+[nrtx]")
+_UNFINISHED = re.compile(
+    r"(?:\\+(?:[uU]\{?[0-9a-fA-F]{0,7}|x[0-9a-fA-F]?|[0-7]{0,2})|%(?:25)*[0-9a-fA-F]?|&#?[0-9a-zA-Z]{0,7}|=[0-9a-fA-F]?"
+    r"|0x?)\Z"
+)
 _APART = " \t\r\n:,%-._;|"
 _SEPARATORS = str.maketrans("", "", _APART)
 _SEPARATOR_CHARS = frozenset(_APART)
@@ -164,6 +169,7 @@ class Needles:
     _plain: tuple[_Pieces, ...] = ()
     _loose: tuple[_Pieces, ...] = ()
     _spaced: tuple[str, ...] = ()
+    _written: tuple[str, ...] = ()
     _dense: tuple[str, ...] = ()
     _longest_chars: int = 0
 
@@ -179,6 +185,7 @@ class Needles:
             _indexed((needle, needle.low) for needle in ordered),
             _indexed((needle, needle.dense) for needle in ordered if needle.loose),
             tuple(sorted(spaced)),
+            tuple(sorted(needle.low for needle in ordered if not needle.loose)),
             tuple(sorted(dense)),
             max((len(needle.low) for needle in ordered), default=0),
         )
@@ -192,15 +199,35 @@ class Needles:
         return sorted(found.values(), key=lambda needle: (-len(needle.low), needle.low))
 
     def held_chars(self, text: str) -> int:
-        """Give how many last characters of a text may be the beginning of a value that spans several words."""
-        low = text[-2 * self._longest_chars :].lower() if self._longest_chars else ""
-        longest = _prefix_chars(low, self._spaced)
-        pieces = list(_dense_places(low))
-        dense = "".join(char for char, _ in pieces)
-        count = _prefix_chars(dense, self._dense)
-        if count >= _MIN_HELD:
-            longest = max(longest, len(low) - pieces[-count][1])
+        """Give how many last characters of a text may be the beginning of a value that spans several words.
+
+        Also of one that is escaped or dumped, with an escape or a line at the end that is not whole yet. What else
+        may stand at the end of a text stands in its last few words.
+        """
+        held = {
+            len(known): self._held(known) for known in (text, _UNFINISHED.sub("", text), text[: text.rfind("\n") + 1])
+        }
+        return max((len(text) - chars + count for chars, count in held.items() if count), default=0)
+
+    def _held(self, text: str) -> int:
+        longest = max(_prefix_chars(self._tail(text), self._spaced), self._held_dense(text))
+        for view in views(text):
+            count = max(_prefix_chars(self._tail(view.text), self._written), self._held_dense(view.text))
+            if count:
+                longest = max(longest, len(text) - view.source(len(view.text) - count, len(view.text))[0])
         return longest
+
+    def _held_dense(self, text: str) -> int:
+        low, longest = self._tail(text), 0
+        for between in (_BETWEEN, _SLASHED):
+            pieces = list(_dense_places(low, between))
+            count = _prefix_chars("".join(char for char, _ in pieces), self._dense)
+            if count >= _MIN_HELD:
+                longest = max(longest, len(low) - pieces[-count][1])
+        return longest
+
+    def _tail(self, text: str) -> str:
+        return text[-4 * self._longest_chars :].lower() if self._longest_chars else ""
 
 
 def dense_of(text: str) -> str:
@@ -208,12 +235,12 @@ def dense_of(text: str) -> str:
     return (_BETWEEN.sub("", text) if "\\" in text or "0x" in text else text).translate(_SEPARATORS)
 
 
-def _dense_places(low: str) -> Iterator[tuple[str, int]]:
-    """Give the characters that ``dense_of`` keeps, each with its place."""
+def _dense_places(low: str, between: re.Pattern[str]) -> Iterator[tuple[str, int]]:
+    """Give the characters that stay when what stands between them is dropped, each with its place."""
     at = 0
-    for between in _BETWEEN.finditer(low):
-        yield from ((low[i], i) for i in range(at, between.start()) if low[i] not in _SEPARATOR_CHARS)
-        at = between.end()
+    for found in between.finditer(low):
+        yield from ((low[i], i) for i in range(at, found.start()) if low[i] not in _SEPARATOR_CHARS)
+        at = found.end()
     yield from ((low[i], i) for i in range(at, len(low)) if low[i] not in _SEPARATOR_CHARS)
 
 
