@@ -273,11 +273,11 @@ async def _deny(approval_id: str, feedback: str, as_json: bool) -> None:
 
 def _one_line(approval: Approval) -> str:
     """Give the beginning of what would run, for the list; ``show`` has it whole."""
-    from akili_cli.cli.card import visible
+    from akili_cli.cli.card import straight, visible
     from akili_cli.domain.calls import canonical_json
 
     arguments = approval.arguments
     first = next((str(arguments[key]) for key in ("command", "path", "url") if key in arguments), None)
-    text = visible(first if first is not None else canonical_json(arguments))
+    text = visible(straight(first if first is not None else canonical_json(arguments)))
     place = f"{approval.plan_id} step {approval.plan_index}: " if approval.plan_id is not None else ""
     return place + (text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "...")

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Literal
 
 from akili_cli.cli import render
-from akili_cli.cli.card import visible
+from akili_cli.cli.card import straight, visible
 from akili_cli.cli.facts import present_text
 from akili_cli.cli.opening import opened_app, principal
 from akili_cli.cli.plans import Present, no_present, plan_lines
@@ -228,5 +228,5 @@ def brief(arguments: object) -> str:
         return ""
     chosen = next((str(arguments[k]) for k in ("command", "path", "url", "repo_path") if k in arguments), None)
     text = json.dumps(arguments, default=str) if chosen is None else chosen
-    line = " ".join(text.split())
+    line = straight(" ".join(text.split()))
     return line if len(line) <= 100 else line[:97] + "..."
