@@ -14,6 +14,14 @@ def test_the_dsn_selects_postgres() -> None:
     assert environment_settings({"AKILI_DB_DSN": ""}) == {}
 
 
+def test_the_signal_api_and_its_sender_come_from_their_variables() -> None:
+    env = {"SIGNAL_API_URL": "http://signal.lan:8080", "SIGNAL_SENDER_NUMBER": "+4915112345678"}
+    assert environment_settings(env) == {
+        ("notification", "signal", "api_url"): "http://signal.lan:8080",
+        ("notification", "signal", "sender_number"): "+4915112345678",
+    }
+
+
 @pytest.mark.parametrize("name", ["AKILI_AUTONOMOUS_MODE", "AKILI_DATA_DIR"])
 def test_a_variable_without_effect_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} is set, but"):
