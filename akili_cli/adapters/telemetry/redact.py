@@ -235,12 +235,14 @@ class Redactor:
 class StreamRedactor:
     """Redacts a text in pieces; holds back only the end that may still become part of a secret.
 
-    That is the last three words, a private key block whose end has not come, a line with a
-    ``Cookie`` or ``Authorization`` header or a MySQL command, and the beginning of a registered value.
+    That is the last three words, a private key block whose end has not come, a line with a ``Cookie`` or
+    ``Authorization`` header or a command that takes a password, what follows a word that leads up to several more,
+    and the beginning of a registered value.
     """
 
     HOLD_CHARS = 8192
     BLOCK_CHARS = 65536
+    SPAN_CHARS = 1000
 
     def __init__(self, redactor: Redactor) -> None:
         """Begin; normally made by ``Redactor.stream``."""
@@ -283,13 +285,18 @@ class StreamRedactor:
         for start in (line, last):
             if _HEADER.search(text, start):
                 cut = min(cut, start)
+        if spanning := _SPANNING.search(text.lower(), max(0, len(text) - self.SPAN_CHARS)):
+            cut = min(cut, spanning.start())
         cut = min(cut, len(text) - self._redactor.held_chars(text))
         return max(cut, len(text) - self.HOLD_CHARS)
 
 
 _HELD_WORDS = 3
 _WORD = re.compile(r"\S+")
-_HEADER = re.compile(r"(?i)cookie|authorization|mysql|mariadb")
+_HEADER = re.compile(
+    r"(?i)cookie|authorization|mysql|mariadb|mongo|redis-cli|ldap|smbclient|login|chpasswd|echo|printf|<<<|unseal"
+)
+_SPANNING = re.compile(r"machine |mnemonic|(?:seed|recovery|backup)[ _-]phrase|keys add")
 
 
 def _mapped(value: object, change: Callable[[str], str]) -> object:

@@ -28,6 +28,10 @@ _KEY_OWNERS = _set(
     "api private secret access auth signing encryption master ssh account shared service server app "
     "storage session hmac aes rsa deploy preshared sas"
 )
+_PASS_OWNERS = _set(
+    "ssh become sudo root admin user db database mysql mariadb postgres pg redis mongo rabbitmq amqp smtp imap mail "
+    "ftp sftp ldap proxy auth http basic key vnc wifi"
+)
 _COUNTING = _set(
     "used count counts limit limits budget usage max min total input output prompt completion cached per "
     "remaining estimate estimated window reasoning price cost"
@@ -44,6 +48,10 @@ _PLAIN = _set(
 )
 _REFERENCE = re.compile(r"(?:env|vault|keyring|file|secret)://\S+\Z")
 PLACEHOLDER = re.compile(r"[\$%]|<[^>]*>\Z|\{\{|\{[A-Za-z_]\w*\}\Z|([*xX.#\u2022\-])\1*\Z|\[redacted:")
+_LOOKUP = re.compile(
+    r"(?:os\.environ|process\.env|import\.meta\.env|ENV|env|vars?|local|secrets|inputs|module|data|self|this|config|settings"
+    r"|options|args|params|request|ctx)(?:\.[A-Za-z_]\w{0,60}|\[[\"']?\w{0,60}[\"']?\]?)++\Z"
+)
 _DOTTED = re.compile(r"[a-z_]+(?:\.[a-z_]+)+\Z")
 
 
@@ -55,6 +63,8 @@ def _secret_words(words: list[str]) -> bool:
     if words[-1] in _ABOUT and not (words[-1] == "id" and "secret" in named):
         return False
     if named & _ALWAYS or any(word.endswith(("password", "passwd")) for word in words):
+        return True
+    if len(words) > 1 and words[-1] == "pass" and words[-2] in _PASS_OWNERS:
         return True
     if named & _COUNTING:
         return False
@@ -92,6 +102,8 @@ def is_plain_value(name: str, value: str) -> bool:
     if not value or value.lower() in _PLAIN or _REFERENCE.match(value) or PLACEHOLDER.match(value):
         return True
     low = name.lower()
+    if "mnemonic" in low and len(value) < _PHRASE_CHARS:
+        return True
     if "token" in low and value.isdigit() and len(value) <= _COUNT_DIGITS:
         return True
     return low.endswith("pwd") and value.startswith(("/", "~"))
@@ -125,6 +137,7 @@ _NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _NAME_LONGEST = 200
 _SHORT_VALUE = 3
 _COUNT_DIGITS = 7
+_PHRASE_CHARS = 20
 
 
 def _unquoted(value: str) -> tuple[str, str, str]:
@@ -196,7 +209,7 @@ def _hidden(found: re.Match[str], value: re.Match[str]) -> str | None:
     if len(inner) < _SHORT_VALUE or is_plain_value(name, inner):
         return None
     following = value.string[value.end() : value.end() + 1]
-    if not start and (following in {"(", "["} or inner == name or _names_another(inner)):
+    if not start and (following in {"(", "["} or inner == name or _names_another(inner) or _LOOKUP.match(inner)):
         return None
     return f"{start}[redacted:{label(name)}]{end}"
 

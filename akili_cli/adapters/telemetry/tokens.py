@@ -32,18 +32,19 @@ _SIGNS: dict[str, str | tuple[str, ...]] = {
     "_": rf"_(?={_T}{{10}})(?:(?<=gh[pousr]_)|(?<=hub_pat_)|(?<=npm_)|(?<=k_live_)|(?<=k_test_)|(?<=whsec_)|(?<=hf_)"
     r"|(?<=_v1_)|(?<=gsk_)|(?<=r8_)|(?<=shp[acps][atps]_)|(?<=shptka_)|(?<=lin_api_)|(?<=lin_oauth_)|(?<=glsa_)"
     r"|(?<=glc_)|(?<=dckr_[po]at_)|(?<=pscale_tkn_)|(?<=pscale_pw_)|(?<=pscale_oauth_)|(?<=sbp_)|(?<=sb_secret_)"
-    r"|(?<=rubygems_)|(?<=ntn_)|(?<=figd_)|(?<=sntry[su]_))",
+    r"|(?<=rubygems_)|(?<=ntn_)|(?<=secret_)|(?<=figd_)|(?<=sntry[su]_))",
     "-": rf"-(?={_T}{{10}})(?:(?<=gl[a-z]{{2}}-)|(?<=gl[a-z]{{3}}-)|(?<=gl[a-z]{{4}}-)|(?<=gl[a-z]{{5}}-)"
     r"|(?<=xox[a-z]-)|(?<=xapp-)|(?<=sk-)|(?<=GOCSPX-)|(?<=pypi-)|(?<=key-)|(?<=xai-)|(?<=pplx-)|(?<=pul-)|(?<=NRAK-)|(?<=PMAK-)"
-    r"|(?<=HRKU-))",
+    r"|(?<=HRKU-)|(?<=sq0[a-z]{3}-))",
     "-us": r"-us(?<=[0-9a-f]{32}-us)\d",
     ".": rf"\.(?:(?={_T}{{10}})(?:(?<=ya29\.)|(?<=hv[sbr]\.)|(?<=SG\.)|(?<=dp\.[a-z]{{2}}\.)|(?<=dp\.scim\.)"
-    rf"|(?<=dp\.audit\.)|(?<=\.atlasv1\.))|(?={_T}{{6}}\.{_T}{{27}})(?<={_T}{{24}}\.))",
+    rf"|(?<=dp\.audit\.)|(?<=\.atlasv1\.)|(?<=pat[A-Za-z0-9]{{14}}\.))|(?={_T}{{6}}\.{_T}{{27}})(?<={_T}{{24}}\.))",
     "A": r"A(?=KIA|SIA|BIA|CCA|KID|Iza|GE-SECRET|TATT3)",
     "eyJ": r"eyJ",
     "Q~": r"Q~",
     "LTAI": r"LTAI",
     "S": r"SK(?=[0-9a-f]{32})",
+    "dapi": r"dapi(?=[0-9a-f]{32})",
     "LS0": r"LS0tLS1CRUdJTi",
     ":": rf":(?<=\d{{6}}:){_T}{{34}}",
     "$": r"\$(?=(?:[1567y]|2[abxy]?|apr1|argon2(?:id?|d)|sha1|gy|pbkdf2-sha\d{1,3})\$)",
@@ -64,7 +65,11 @@ _SIGNS: dict[str, str | tuple[str, ...]] = {
         r"smbclient\s",
         r"login(?<=[a-z] login)\s",
     ),
+    "pipe": r"\|(?=\s{0,3}(?:sudo\s|chpasswd))",
     "machine": r"machine\s",
+    "Private-Lines": r"Private-Lines:",
+    "Unseal": r"Unseal Key",
+    "5432": r":[56]432:",
 }
 
 _SHAPES = (
@@ -122,11 +127,15 @@ _SHAPES = (
     (".", "doppler-token", _alone("dp.") + r"(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9_.\-]{30,}"),
     (".", "terraform-token", r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_\-=]{40,}"),
     ("Q~", "azure-secret", r"(?<![A-Za-z0-9_~.\-])[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.\-]{31,34}(?![A-Za-z0-9_~.\-])"),
+    ("dapi", "databricks-token", _alone("dapi") + r"[0-9a-f]{32}(?:-\d)?" + _END),
+    ("-", "square-token", _alone("sq0") + rf"[a-z]{{3}}-{_T}{{22,}}"),
+    ("_", "notion-token", _alone("secret_") + r"[A-Za-z0-9]{40,50}" + _END),
+    (".", "airtable-token", _alone("pat") + r"[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
     ("LTAI", "alibaba-key", _alone("LTAI") + r"[A-Za-z0-9]{12,24}" + _END),
     ("A", "tencent-key", _alone("AKID") + r"[A-Za-z0-9]{32}" + _END),
     ("LS0", "private-key",
      (r"LS0tLS1CRUdJTi(?:BQUklWQVRF|BSU0EgUFJJVkFURS|BFQyBQUklWQVRF|BPUEVOU1NIIFBSSVZBVEU|BFTkNSWVBURUQgUFJJVkFURS"
-     r"|BEU0EgUFJJVkFURS|BQR1AgUFJJVkFURS)(?:[A-Za-z0-9+/=\s]|\\[nr])*+")),
+     r"|BEU0EgUFJJVkFURS|BQR1AgUFJJVkFURS)(?:[A-Za-z0-9+/=\s]|\\++[nr])*+")),
     ("$", "password-hash",
      r"\$(?:[1567y]|2[abxy]?|apr1|gy|sha1)\$(?=[./A-Za-z0-9$=,]{20})[./A-Za-z0-9$=,]{20,200}"),
     ("$", "password-hash", r"\$(?:argon2(?:id?|d)|pbkdf2-sha\d{1,3})\$[./A-Za-z0-9$=,+]{20,400}"),
@@ -149,12 +158,21 @@ _SHAPES = (
     ("command", "sshpass", r"sshpass\s{1,3}-p\s{0,3}[\"']?([^\s\"']{1,200})"),
     ("command", "mysql-password", r"(?:mysql|mariadb)[a-z\-]{0,12}\s(?:[^\n|;&]{0,200}?\s)?-p[\"']?([^\s\"']{1,200})"),
     ("command", "cli-password",
-     r"login(?<=[a-z] login)\s(?:[^\n|;&]{0,200}?\s)?-p(?:\s{1,3}|=)?[\"']?([^\s\"'\-][^\s\"']{1,200})"),
+     (r"(?:docker|podman|nerdctl|buildah|skopeo|crane auth|oras|registry|argocd|oc|az) login"
+     r"\s(?:[^\n|;&]{0,200}?\s)?-p(?:\s{1,3}|=)?[\"']?([^\s\"'\-][^\s\"']{1,200})")),
     ("command", "cli-password",
      r"mongo[a-z]{0,8}\s(?:[^\n|;&]{0,200}?\s)?-p(?:\s{1,3}|=)?[\"']?([^\s\"'\-][^\s\"']{1,200})"),
     ("command", "cli-password", r"redis-cli\s(?:[^\n|;&]{0,200}?\s)?-a\s{1,3}[\"']?([^\s\"'\-][^\s\"']{0,200})"),
     ("command", "cli-password", r"ldap[a-z]{3,8}\s(?:[^\n|;&]{0,200}?\s)?-w\s{0,3}[\"']?([^\s\"'\-][^\s\"']{0,200})"),
     ("command", "cli-password", r"smbclient\s(?:[^\n|;&]{0,200}?\s)?-U\s{0,3}[\"']?[^\s%\"']{1,100}%([^\s\"']{1,200})"),
+    ("pipe", "cli-password",
+     (r"(?:echo|printf|<<<)\s{1,3}(?:-[a-z]{1,3}\s{1,3})?[\"']?([^\s\"'|]{2,200})[\"']?\s{0,3}\|\s{0,3}sudo\s"
+     r"(?=[^\n|]{0,60}?-[a-zA-Z]{0,5}S)")),
+    ("pipe", "cli-password",
+     r"[\w.\-]{1,40}:([^\s\"':|]{2,200})[\"']?\s{0,3}\|\s{0,3}(?:sudo\s{1,3})?chpasswd"),
+    ("Private-Lines", "private-key", r"Private-Lines:\s{0,3}\d{1,4}(?:\s|\\++[nr])((?:[A-Za-z0-9+/=\s]|\\++[nr])++)"),
+    ("Unseal", "unseal-key", r"Unseal Key(?: \d{1,2})?(?: \([^)\n]{1,40}\))?:\s{0,3}([A-Za-z0-9+/=]{20,200})"),
+    ("5432", "pgpass", r"(?<!\S)[\w.\-]{1,200}:[56]432:[^:\s]{1,60}:[^:\s]{1,60}:(\S{1,200})"),
     ("machine", "netrc",
      r"machine\s{1,9}\S{1,200}\s{1,9}(?:(?:login|account)\s{1,9}\S{1,200}\s{1,9}){0,2}password\s{1,9}(\S{1,500})"),
 )  # fmt: skip
@@ -196,7 +214,7 @@ _PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_RUN = re.compile(r"(?:[A-Za-z0-9+/=\s\\:,.\-]|\[redacted:pem\])*")
 
-_PHRASE_SIGN = re.compile(r"(?i)mnemonic|(?:seed|recovery|backup)[ _-]phrase")
+_PHRASE_SIGN = re.compile(r"(?i)mnemonic|(?:seed|recovery|backup)[ _-]phrase|keys add")
 _PHRASE_CHARS = 900
 _PHRASE_WORD = r"[a-z]{3,8}(?:[ \t]{1,4}|[ \t]{0,4}(?:,|\\n|\r?\n)\s{0,9})(?:\d{1,2}[.):]?\s{1,4})?"
 _PHRASE = re.compile(
@@ -220,7 +238,7 @@ def headers(low: str) -> Iterator[Shape]:
 
 def speaks_of_phrases(low: str) -> bool:
     """Tell whether a text given in lower case may lead up to the words that a wallet is restored from."""
-    return "mnemonic" in low or "phrase" in low
+    return "mnemonic" in low or "phrase" in low or "keys add" in low
 
 
 def shows_any(text: str) -> bool:
@@ -247,7 +265,7 @@ def hide_phrases(text: str) -> str:
     out: list[str] = []
     at = 0
     while sign := _PHRASE_SIGN.search(text, at):
-        phrase = _PHRASE.search(text, sign.end(), sign.end() + _PHRASE_CHARS)
+        phrase = _PHRASE.search(text, max(at, sign.start() - _PHRASE_CHARS), sign.end() + _PHRASE_CHARS)
         end = phrase.end() if phrase else sign.end() + _PHRASE_CHARS
         out += [text[at : phrase.start()], "[redacted:phrase]"] if phrase else [text[at:end]]
         at = end
