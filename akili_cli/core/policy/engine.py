@@ -98,7 +98,7 @@ def _raise(action: Action, start: Risk) -> tuple[Risk, list[str]]:
     if not effects.reversible:
         risk = max(risk, Risk.HIGH)
         reasons.append("it cannot be undone")
-    acts = effects.changes or effects.hosts or effects.commands
+    acts = effects.changes or effects.hosts or effects.commands or not action.read_only
     if action.run.untrusted and acts:
         risk = risk.raised()
         reasons.append(f"untrusted text is in context ({', '.join(action.run.untrusted[:3])})")

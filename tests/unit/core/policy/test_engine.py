@@ -103,9 +103,13 @@ def test_an_allow_rule_may_lower_the_risk_it_starts_from() -> None:
         (action(risk=Risk.LOW, effects=Effects(opaque="eval")), Risk.HIGH),
         (action(risk=Risk.MEDIUM, effects=Effects(writes=("/x",)), run=run_of(untrusted=("web a",))), Risk.HIGH),
         (action(risk=Risk.HIGH, effects=Effects(hosts=("a:80",)), run=run_of(untrusted=("f",))), Risk.CRITICAL),
-        (action(risk=Risk.LOW, effects=Effects(reads=("/x",)), run=run_of(untrusted=("f",))), Risk.LOW),
+        (action(risk=Risk.LOW, effects=Effects(reads=("/x",)), read_only=True, run=run_of(untrusted=("f",))), Risk.LOW),
+        (action(risk=Risk.LOW, run=run_of(untrusted=("f",))), Risk.MEDIUM),
     ],
-    ids=["plain", "irreversible", "opaque", "untrusted-write", "untrusted-egress", "untrusted-read"],
+    ids=[
+        *("plain", "irreversible", "opaque", "untrusted-write", "untrusted-egress", "untrusted-read"),
+        "untrusted-own-state",
+    ],
 )
 def test_effects_and_untrusted_text_raise_the_risk(what: object, risk: Risk) -> None:
     assert decide(what, RuleSet(())).risk is risk  # type: ignore[arg-type]
