@@ -29,6 +29,7 @@ from tests.integration.akili import ROLE, Akili
 
 ROOT = Path(__file__).parents[2]
 KILLS = 50
+LONGEST_S = 0.6
 CONFIG = {
     "security": {
         "roles": {"operator": {**ROLE, "require_approval": [], "max_risk_level": "high"}},
@@ -55,7 +56,7 @@ class Crashes:
     root: Path
     seen: dict[str, str] = field(default_factory=dict)
     open_intents: int = 0
-    sleepers: int = 0
+    families: int = 0
 
     def __post_init__(self) -> None:
         self.workspace, self.work = self.root / "home" / ".akili", self.root / "work"
@@ -101,7 +102,7 @@ class Crashes:
         if after_opening:
             assert self.answer() == "opened"
         time.sleep(delay_s)
-        self.sleepers += any("sleep" in line for line in self.descendants())
+        self.families += len(self.descendants()) > 1
         os.kill(process, signal.SIGKILL)
         self.say(f"wait {process}")
         said = self.answer()
@@ -238,9 +239,9 @@ def crashes(tmp_path: Path) -> Iterator[Crashes]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("group", range(4))
 async def test_fifty_kills_leave_no_effect_twice_none_without_an_intent_and_a_whole_chain(
-    group: int, crashes: Crashes, capsys: pytest.CaptureFixture[str]
+    group: int, crashes: Crashes
 ) -> None:
-    moments, span_s = random.Random(group), crashes.finish()
+    moments, span_s = random.Random(group), min(crashes.finish(), LONGEST_S)
     for number in range(KILLS):
         late = bool(number % 4)
         delay_s = moments.uniform(0, span_s if late else span_s / 4)
@@ -250,7 +251,7 @@ async def test_fifty_kills_leave_no_effect_twice_none_without_an_intent_and_a_wh
     await crashes.check()
     assert len(crashes.seen) >= KILLS // 2
     assert crashes.open_intents >= KILLS // 5
-    assert crashes.sleepers >= KILLS // 10, "hardly a kill had anything to leave behind"
+    assert crashes.families >= KILLS // 5, "hardly a kill had anything to leave behind"
 
 
 def test_a_killed_command_line_is_told_verified_and_not_repeated(tmp_path: Path) -> None:
