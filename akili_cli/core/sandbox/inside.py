@@ -111,6 +111,10 @@ def is_over(process: int) -> bool:
 def _prepare(setup: Request, failed: Request) -> int | None:
     """Do what takes time and depends on no permit; give a Landlock ruleset of what every command may read."""
     layers = setup["layers"]
+    try:
+        _first_to_go()
+    except OSError as error:
+        failed["limits"] = [str(error).encode()]
     if b"ipc_namespace" in layers:
         try:
             kernel.unshare(namespaces.NEWIPC | namespaces.NEWUTS)
@@ -198,7 +202,6 @@ def _steps(
             raise OSError(errno.EPERM, "akili does not hold CAP_DAC_READ_SEARCH")
 
     steps: list[tuple[str, Callable[[], object]]] = [
-        ("limits", _first_to_go),
         ("read_search", read_search),
         ("owners", _try_owners),
         ("mount_namespace", view),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_LIBC.syscall.restype = ctypes.c_long
+_LONG = ctypes.c_long
+_LIBC.syscall.restype = _LONG
 _LIBC.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]  # else the words would be cut to 32 bit
 
 _PYTHON = ctypes.pythonapi
 _HELD = ctypes.PyDLL(None, use_errno=True)  # keeps the interpreter's lock, which a fork must
-_HELD.syscall.restype = ctypes.c_long
+_HELD.syscall.restype = _LONG
 
 MACHINE = os.uname().machine
 X86_64 = MACHINE == "x86_64"
@@ -19,7 +21,6 @@ X86_64 = MACHINE == "x86_64"
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
-PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
@@ -33,31 +34,51 @@ _O_PATH = 0o10000000
 _O_CLOEXEC = 0o2000000
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_NO_MAGICLINKS = 0x02
+_PLAINLY = b"".join(
+    word.to_bytes(8, "little") for word in (_O_PATH | _O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
+)
 
 
-def _checked(result: int, what: str) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
-    return result
+def _failed(what: str) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, f"{what}: {os.strerror(number)}")
 
 
 def syscall(number: int, *args: int | bytes | None, what: str) -> int:
     """Make a raw system call; integers travel as 64 bit, which a variadic C call would cut to 32."""
-    words = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
-    return _checked(_LIBC.syscall(ctypes.c_long(number), *words), what)
+    result: int = _LIBC.syscall(_LONG(number), *[_LONG(arg) if arg.__class__ is int else arg for arg in args])
+    if result < 0:
+        raise _failed(what)
+    return result
 
 
 def prctl(option: int, *args: int) -> int:
     """Change or read a property of the calling process."""
-    return _checked(_LIBC.prctl(option, *(*args, 0, 0, 0, 0)[:4]), f"prctl {option}")
+    result: int = _LIBC.prctl(option, *(*args, 0, 0, 0, 0)[:4])
+    if result < 0:
+        raise _failed(f"prctl {option}")
+    return result
+
+
+def drop_bounding(kept: tuple[int, ...]) -> int:
+    """Drop capabilities from the bounding set, one after the other; give the error number that ended it.
+
+    ``EINVAL`` is the end of all that the kernel knows. A loop of its own, because every command goes through it.
+    """
+    drop = _LIBC.prctl
+    for capability in range(64):
+        if capability not in kept and drop(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
+            return ctypes.get_errno()
+    return errno.EINVAL
 
 
 def fork(namespaces: int = 0) -> int:
     """Fork, the child being born in new namespaces, which ``os.fork`` cannot. Only for single-threaded processes."""
     _PYTHON.PyOS_BeforeFork()
     try:
-        process = _checked(_HELD.syscall(*map(ctypes.c_long, (_CLONE, namespaces | _SIGCHLD, 0, 0, 0, 0))), "clone")
+        process: int = _HELD.syscall(*map(_LONG, (_CLONE, namespaces | _SIGCHLD, 0, 0, 0, 0)))
+        if process < 0:
+            raise _failed("clone")
     except OSError:
         _PYTHON.PyOS_AfterFork_Parent()
         raise
@@ -70,21 +91,22 @@ def fork(namespaces: int = 0) -> int:
 
 def unshare(flags: int) -> None:
     """Leave namespaces for new ones; ``os.unshare`` exists only from Python 3.12."""
-    _checked(_LIBC.unshare(ctypes.c_int(flags)), "unshare")
+    if _LIBC.unshare(ctypes.c_int(flags)) < 0:
+        raise _failed("unshare")
 
 
 def mount(source: bytes | None, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
     """Mount, bind or change propagation."""
-    result = _LIBC.mount(source, target, kind, ctypes.c_ulong(flags), data)
-    _checked(result, f"mount {os.fsdecode(target)}")
+    if _LIBC.mount(source, target, kind, ctypes.c_ulong(flags), data) < 0:
+        raise _failed(f"mount {os.fsdecode(target)}")
 
 
 def open_plain(path: bytes) -> int:
     """Open a path for reference only; a symlink anywhere on the way is an error (``ELOOP``)."""
-    how = b"".join(
-        word.to_bytes(8, "little") for word in (_O_PATH | _O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
-    )
-    return syscall(_OPENAT2, -100, path + b"\0", how, len(how), what=f"open {os.fsdecode(path)}")
+    descriptor: int = _LIBC.syscall(_LONG(_OPENAT2), _LONG(-100), path, _PLAINLY, _LONG(len(_PLAINLY)))
+    if descriptor < 0:
+        raise _failed(f"open {os.fsdecode(path)}")
+    return descriptor
 
 
 def open_followed(path: bytes) -> int:

@@ -42,6 +42,16 @@ def abi() -> int:
         return 0
 
 
+_abi: list[int] = []
+
+
+def _known_abi() -> int:
+    """Ask the kernel once; forks know it."""
+    if not _abi:
+        _abi.append(abi())
+    return _abi[0]
+
+
 def handled(version: int) -> tuple[int, int, int]:
     """Give what a version can restrict: file rights, TCP rights, scopes."""
     files = 0x1FFF
@@ -52,7 +62,7 @@ def handled(version: int) -> tuple[int, int, int]:
 
 def create() -> int:
     """Make a ruleset without rules and give its descriptor; nothing is restricted yet. Raises ``OSError``."""
-    version = abi()
+    version = _known_abi()
     if version < 1:
         raise OSError(errno.EOPNOTSUPP, "the kernel has no Landlock")
     size = 24 if version >= 6 else 16 if version >= 4 else 8
@@ -67,7 +77,7 @@ def fill(ruleset: int, rules: Iterable[tuple[bytes, int, bool]], *, ports: Itera
     when it was ruled on: a symlink there now means it was swapped). Missing paths grant nothing. ``ports`` may
     be connected to by TCP. Raises ``OSError``.
     """
-    files, tcp, _ = handled(abi())
+    files, tcp, _ = handled(_known_abi())
     for path, rights, plain in rules:
         try:
             descriptor = kernel.open_plain(path) if plain else kernel.open_followed(path)

@@ -49,16 +49,9 @@ def set_capabilities(kept: tuple[int, ...], *, inheritable: bool) -> None:
     Bounding first: that needs a capability which is gone afterwards. Raises ``OSError``.
     """
     _capset(_permitted(), 0)  # a change of uid left them permitted but not effective
-    for capability in range(64):
-        if capability in kept:
-            continue
-        try:
-            kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
-        except OSError as error:
-            if error.errno == errno.EINVAL:  # past the last one the kernel knows
-                break
-            if error.errno != errno.EPERM or holds(_CAP_SETPCAP):  # without it no_new_privs must do
-                raise
+    error = kernel.drop_bounding(kept)
+    if error != errno.EINVAL and (error != errno.EPERM or holds(_CAP_SETPCAP)):  # without it no_new_privs must do
+        raise OSError(error, f"the bounding set: {os.strerror(error)}")
     kernel.prctl(kernel.PR_CAP_AMBIENT, _AMBIENT_CLEAR)
     bits = sum(1 << capability for capability in kept)
     _capset(bits, bits if inheritable else 0)

@@ -158,18 +158,21 @@ def program(machine: str, families: Sequence[int]) -> list[bytes]:
     return [*code, _PASS]
 
 
-_compiled: dict[tuple[int, ...], bytes] = {}
+_compiled: dict[tuple[int, ...], ctypes.Array[ctypes.c_char]] = {}
 
 
 def prepare() -> None:
     """Compile the most frequent filter beforehand; forks have it."""
     if kernel.MACHINE in _ARCH:
-        _compiled[()] = b"".join(program(kernel.MACHINE, ()))
+        _compiled[()] = _buffer(())
+
+
+def _buffer(families: Sequence[int]) -> ctypes.Array[ctypes.c_char]:
+    return ctypes.create_string_buffer(b"".join(program(kernel.MACHINE, families)))
 
 
 def install(families: Sequence[int]) -> None:
     """Filter this process and all it will start, for good. Needs no_new_privs. Raises ``OSError``."""
-    code = _compiled.get(tuple(families)) or b"".join(program(kernel.MACHINE, families))
-    buffer = ctypes.create_string_buffer(code)
-    header = struct.pack("<H6xQ", len(code) // len(_PASS), ctypes.addressof(buffer))
+    code = _compiled.get(tuple(families)) or _buffer(families)
+    header = struct.pack("<H6xQ", len(code) // len(_PASS), ctypes.addressof(code))
     kernel.syscall(_SECCOMP[kernel.MACHINE], 1, 0, header, what="seccomp")

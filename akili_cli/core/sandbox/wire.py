@@ -15,48 +15,45 @@ MAX_BYTES = 16 * 1024 * 1024
 _WORD = LENGTH = 4
 
 
-def _sized(data: bytes) -> bytes:
-    return len(data).to_bytes(_WORD, "little") + data
-
-
 def pack(fields: Mapping[str, Sequence[bytes]]) -> bytes:
     """Write fields as one message: its length, then each name and its values. Raises ``ValueError`` if too big."""
-    parts = []
+    parts = [b""]
     for name, values in fields.items():
-        parts += [_sized(name.encode()), len(values).to_bytes(_WORD, "little"), *map(_sized, values)]
-    body = b"".join(parts)
-    if len(body) > MAX_BYTES:
-        raise ValueError(f"a message of {len(body)} bytes is over the limit of {MAX_BYTES}")
-    return _sized(body)
+        key = name.encode()
+        parts += (len(key).to_bytes(_WORD, "little"), key, len(values).to_bytes(_WORD, "little"))
+        for value in values:
+            parts += (len(value).to_bytes(_WORD, "little"), value)
+    size = sum(map(len, parts))
+    if size > MAX_BYTES:
+        raise ValueError(f"a message of {size} bytes is over the limit of {MAX_BYTES}")
+    parts[0] = size.to_bytes(_WORD, "little")
+    return b"".join(parts)
 
 
 def unpack(body: bytes) -> dict[str, list[bytes]]:
     """Read a message without its leading length. Raises ``ValueError`` when it does not add up."""
-    at = 0
-
-    def number() -> int:
-        nonlocal at
-        at += _WORD
-        if at > len(body):
-            raise ValueError("the message ends early")
-        return int.from_bytes(body[at - _WORD : at], "little")
-
-    def text() -> bytes:
-        nonlocal at
-        size = number()
-        at += size
-        if at > len(body):
-            raise ValueError("the message ends early")
-        return body[at - size : at]
-
     fields: dict[str, list[bytes]] = {}
-    while at < len(body):
-        name = text().decode()
-        count = number()
-        if count > len(body):
+    at, end = 0, len(body)
+    while at < end:
+        name, at = _text(body, at)
+        count = int.from_bytes(body[at : at + _WORD], "little")
+        at += _WORD
+        if at > end or count > end:
             raise ValueError("the message ends early")
-        fields[name] = [text() for _ in range(count)]
+        values: list[bytes] = []
+        for _ in range(count):
+            value, at = _text(body, at)
+            values.append(value)
+        fields[name.decode()] = values
     return fields
+
+
+def _text(body: bytes, at: int) -> tuple[bytes, int]:
+    start = at + _WORD
+    end = start + int.from_bytes(body[at:start], "little")
+    if end > len(body) or start > len(body):
+        raise ValueError("the message ends early")
+    return body[start:end], end
 
 
 def read(descriptor: int) -> dict[str, list[bytes]]:
