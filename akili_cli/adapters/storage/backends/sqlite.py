@@ -34,18 +34,16 @@ _TAKEN = (
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
     sqlite3.SQLITE_CONSTRAINT_ROWID,
 )
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_PLACE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _HINTS = {
-    sqlite3.SQLITE_BUSY: "another process holds the database; try again",
-    sqlite3.SQLITE_LOCKED: "another process holds the database; try again",
+    **dict.fromkeys(_BUSY, "another process holds the database; try again"),
     sqlite3.SQLITE_FULL: "free some space on the disk that holds the database",
     sqlite3.SQLITE_IOERR: "check the disk that holds the database, and the space on it",
-    sqlite3.SQLITE_READONLY: "make the database file and its directory writable for you",
-    sqlite3.SQLITE_CANTOPEN: "make the database file and its directory readable and writable for you",
-    sqlite3.SQLITE_PERM: "make the database file and its directory readable and writable for you",
-    sqlite3.SQLITE_CORRUPT: "restore the file from a backup, or move it away to start with an empty one",
-    sqlite3.SQLITE_NOTADB: "restore the file from a backup, or move it away to start with an empty one",
+    **dict.fromkeys(_PLACE, "make the database file and its directory readable and writable for you"),
+    **dict.fromkeys(_DAMAGED, "restore the file from a backup, or move it away to start with an empty one"),
 }
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 @contextmanager
@@ -149,8 +147,7 @@ class SqliteDatabase:
             f'FROM "{table}_fts" JOIN "{table}" t ON t.rowid = "{table}_fts".rowid '
             f'WHERE "{table}_fts" MATCH :words AND t."org_id" = :org ORDER BY score DESC, t.rowid LIMIT :limit'
         )
-        params = {"words": match, "limit": limit, "org": org}
-        return await self.read(lambda connection: connection.execute(sql, params))
+        return await self.read(lambda conn: conn.execute(sql, {"words": match, "limit": limit, "org": org}))
 
     async def close(self) -> None:
         """Finish what is queued, then close every connection; closing twice is fine."""
