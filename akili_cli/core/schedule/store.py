@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from akili_cli.adapters.storage.base import Connection, Row
@@ -61,6 +61,14 @@ def ping(conn: Connection, node: str, now: float) -> None:
 def stop_node(conn: Connection, node: str, now: float) -> None:
     """Say that a node has gone: what it left open may be taken over at once."""
     conn.execute("UPDATE nodes SET stopped_at = :now WHERE id = :id", {"id": node, "now": now})
+
+
+def bury(conn: Connection, host: str, me: str, is_running: Callable[[int], bool], now: float) -> None:
+    """Say of nodes of this machine whose process has ended that they are gone: nobody needs to wait for them."""
+    sql = "SELECT id, pid FROM nodes WHERE host = :host AND id <> :me AND stopped_at IS NULL"
+    for row in conn.execute(sql, {"host": host, "me": me}):
+        if not is_running(int(str(row["pid"]))):
+            stop_node(conn, str(row["id"]), now)
 
 
 def nodes(conn: Connection) -> list[Row]:

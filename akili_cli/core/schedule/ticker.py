@@ -16,6 +16,7 @@ from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.core.schedule import store
 from akili_cli.core.schedule.base import Ended, Fire, FireStatus, Job, Overlap, Schedule
 from akili_cli.core.schedule.cron_expr import parse_cron
+from akili_cli.core.schedule.liveness import is_running
 from akili_cli.core.schedule.missed import sort_passed
 from akili_cli.core.schedule.player import Player
 from akili_cli.domain.clock import Clock
@@ -65,6 +66,7 @@ class Ticker:
 
         def work(conn: Connection) -> None:
             dead_before = now - self._lease_s
+            store.bury(conn, host, "", is_running, now)
             store.begin_node(conn, self._node, host, pid, __version__, now=now, dead_before=dead_before)
 
         await self._db.write(work, durable=True)
@@ -228,6 +230,7 @@ class Ticker:
 
         def work(conn: Connection) -> list[Fire]:
             store.forget_nodes(conn, now - FORGET_NODES_S)
+            store.bury(conn, platform.node(), self._node, is_running, now)
             lost = [fire for fire in store.lost(conn, self._org, self._node, dead_before) if fire.kind in self._tasks]
             return [fire for fire in lost if store.take(conn, fire, self._node)]
 

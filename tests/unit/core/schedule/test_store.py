@@ -55,3 +55,15 @@ async def test_a_name_is_one_running_nodes_and_what_an_earlier_one_left_is_nobod
     await db.write(lambda c: store.begin_node(c, "n1", "host", 2, "0", now=200.0, dead_before=170.0))
     lost = await db.read(lambda c: store.lost(c, "default", "n1", 170.0))
     assert [fire.id for fire in lost] == [FIRE.id]
+
+
+async def test_a_node_whose_process_has_ended_on_this_machine_is_gone_at_once(db: SqliteDatabase) -> None:
+    for node, host, pid in (("gone", "here", 1), ("alive", "here", 2), ("elsewhere", "there", 1), ("me", "here", 1)):
+        await db.write(
+            lambda c, node=node, host=host, pid=pid: store.begin_node(
+                c, node, host, pid, "0", now=100.0, dead_before=70.0
+            )
+        )
+    await db.write(lambda c: store.bury(c, "here", "me", lambda pid: pid == 2, 101.0))
+    stopped = {row["id"]: row["stopped_at"] for row in await db.read(store.nodes)}
+    assert stopped == {"gone": 101.0, "alive": None, "elsewhere": None, "me": None}
