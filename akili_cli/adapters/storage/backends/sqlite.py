@@ -29,11 +29,7 @@ READERS = 4
 
 _READER_PRAGMAS = ("query_only=ON",)
 _WRITER_PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "synchronous=NORMAL", "cache_size=-4096")
-_TAKEN = (
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
-    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
-    sqlite3.SQLITE_CONSTRAINT_ROWID,
-)
+_TAKEN = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _PLACE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -393,9 +389,10 @@ async def missing_in_sqlite(path: Path, *, steps: Sequence[Step] = STEPS) -> tup
     """Give the names of the steps that opening would apply, changing nothing; raises like ``open_sqlite``."""
 
     def look() -> tuple[str, ...]:
-        if not path.exists():
-            return tuple(step.name for step in steps)
-        with _translated(), closing(_connect(path, "ro", busy_timeout_s=15.0)) as connection:
-            return tuple(step.name for step in pending(steps, _applied(connection)))
+        applied: list[str] = []
+        if path.exists():
+            with _translated(), closing(_connect(path, "ro", busy_timeout_s=15.0)) as connection:
+                applied = _applied(connection)
+        return tuple(step.name for step in pending(steps, applied))
 
     return await asyncio.to_thread(look)
