@@ -17,6 +17,7 @@ import pytest
 from akili_cli.adapters.storage.backends.sqlite import open_sqlite
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.telemetry.redact import Redactor
+from akili_cli.core.audit.linefile import is_locked
 from akili_cli.core.audit.log import AuditLog, open_audit_log
 from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
 from akili_cli.core.audit.reader import AuditReader, Search
@@ -81,6 +82,37 @@ async def test_verify_while_another_writes(db: Database, tmp_path: Path) -> None
     while not writing.done():
         assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
     await writing
+    await log.close()
+
+
+async def test_half_a_line_is_left_to_a_living_writer_and_is_damage_of_a_dead_one(db: Database, tmp_path: Path) -> None:
+    log = await opened(db, tmp_path)
+    await log.append(record(1))
+    with (tmp_path / "audit" / f"{log.stream}.jsonl").open("ab") as file:
+        file.write(b'{"stream":"half a li')
+    assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
+    await killed(log)
+    assert not (await verify(db, tmp_path / "audit", KEY)).ok
+
+
+async def test_a_line_that_arrives_while_its_stream_is_checked_is_no_damage(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await opened(db, tmp_path)
+    await log.append_all([record(1), record(2)])
+    path = tmp_path / "audit" / f"{log.stream}.jsonl"
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    os.truncate(path, first)
+
+    def locked(asked: Path) -> bool:
+        if path.stat().st_size == first:
+            path.write_bytes(whole)
+        return is_locked(asked)
+
+    monkeypatch.setattr("akili_cli.core.audit.verify.is_locked", locked)
+    assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
+    assert path.read_bytes() == whole
     await log.close()
 
 

@@ -82,6 +82,7 @@ class _Stream:
     count: int = 0
     last_hash: str = NO_HASH
     last_at: float = 0.0
+    lagging: int = 0
     found: list[Problem] = field(default_factory=list)
 
     def problem(self, seq: int | None, what: str) -> None:
@@ -210,8 +211,9 @@ class _Verification:
             if not isinstance(last, int) or last <= after:
                 break
             after = last
-        if lagging:
-            self._check_lag(stream, lagging)
+        stream.lagging, young = lagging, stream.last_at > self._began_at - WRITE_LAG_S
+        if lagging and not (young and is_locked(file_of(self._directory, stream.name))):
+            stream.problem(None, f"its file ends {lagging} lines too early")  # no writer is between commit and line
         if store.rows_before_first(self._connection, stream.name):
             stream.problem(None, "it holds rows numbered below 1")
 
@@ -317,26 +319,25 @@ class _Verification:
         said: dict[str, object] = json.loads(line)
         return said
 
-    def _check_lag(self, stream: _Stream, lagging: int) -> None:
-        """A living writer may be between its commit and its line; anybody else's file has to be whole."""
-        young = stream.last_at > self._began_at - WRITE_LAG_S
-        if not (young and is_locked(file_of(self._directory, stream.name))):
-            stream.problem(None, f"its file ends {lagging} lines too early")
-
     def _check_leftover(self, stream: _Stream, reader: LineReader) -> None:
         """Lines beyond the rows: a deletion in the table, or a living writer that went on since our snapshot."""
         extra = fresh = 0
-        last = stream.last_hash
+        last, living = stream.last_hash, is_locked(file_of(self._directory, stream.name))
         while line := reader.next():
-            extra += 1
+            if living and not line.endswith(b"\n"):
+                break  # it is being written; what comes of it is for the next time
             said = self._said(line)
-            if said.get("seq") == 1:
+            seq = said.get("seq")
+            if living and isinstance(seq, int) and stream.count - stream.lagging < seq <= stream.count:
+                continue  # it was written since its row was looked at
+            extra += 1
+            if seq == 1:
                 self._take_anchor(stream.name, line.decode("ascii", "replace"))
             at = said.get("at")
             if said.get("prev_hash") == last and isinstance(at, float) and at > self._began_at - WRITE_LAG_S:
                 fresh += 1
                 last = str(said.get("hash"))
-        if extra > fresh or (extra and not is_locked(file_of(self._directory, stream.name))):
+        if extra > fresh or (extra and not living):
             stream.problem(None, f"its file holds {extra} lines that are not in the table")
 
     def _check_head(self, stream: _Stream, head: Row | None) -> None:
