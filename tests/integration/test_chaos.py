@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from akili_cli.domain.clock import SystemClock
 from akili_cli.features.cron import store
 from tests.fakes.appending_model import appending_model
 from tests.fakes.cron import job
+from tests.fakes.postgres_server import any_server, own_database
 from tests.integration.akili import ROLE
 from tests.integration.test_postgres import Placed
 
@@ -54,16 +56,16 @@ CONFIG = {
 }
 
 
-@pytest.fixture
-def postgres_dsn_or_none(request: pytest.FixtureRequest) -> Callable[[str], str]:
-    return lambda driver: request.getfixturevalue("postgres_dsn") if driver == "postgres" else ""
-
-
 @pytest.mark.parametrize(("driver", "nodes"), [("sqlite", 1), ("postgres", 2)])
-def test_killed_nodes_lose_and_double_nothing(
-    driver: str, nodes: int, tmp_path: Path, postgres_dsn_or_none: Callable[[str], str]
-) -> None:
-    akili = Placed(tmp_path, postgres_dsn_or_none(driver))
+def test_killed_nodes_lose_and_double_nothing(driver: str, nodes: int, tmp_path: Path) -> None:
+    with (
+        any_server() if driver == "postgres" else nullcontext("") as server,
+        own_database(server) if server else nullcontext("") as dsn,
+    ):
+        _chaos(Placed(tmp_path, dsn), nodes)
+
+
+def _chaos(akili: Placed, nodes: int) -> None:
     out = akili.work / "out"
     out.mkdir()
     out.chmod(0o777)
