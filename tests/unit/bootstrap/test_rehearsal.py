@@ -22,6 +22,7 @@ async def test_nothing_is_started() -> None:
     assert sandbox.layers() == ()
     await sandbox.close()
 
+
 SWITCHED_ON = {"send_notification", "notification_deliver", "create_cronjob"}
 
 
