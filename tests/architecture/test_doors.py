@@ -19,9 +19,9 @@ DOORS = {
     "requests": (),
     "aiohttp": (),
     "httpx": ("adapters/net/", "adapters/llm/providers/openai_compatible.py"),  # there for annotations only
-    "sqlite3": ("adapters/storage/",),
+    "sqlite3": ("adapters/storage/", "adapters/engine/backends/dbos.py"),  # there for one annotation
     "sqlite_utils": ("adapters/storage/",),
-    "psycopg": ("adapters/storage/",),
+    "psycopg": ("adapters/storage/", "adapters/engine/backends/dbos.py"),  # it reads a DSN, and connects to nothing
     "psycopg_pool": ("adapters/storage/",),
     "yaml": ("adapters/files/yaml.py",),
     "litellm": ("adapters/llm/providers/litellm.py",),
@@ -61,6 +61,10 @@ CALLS = {
 SWALLOWS_ALL = {
     "cli/boundary.py": "the one place where everything ends",
     "adapters/storage/backends/sqlite.py": "the writer thread hands the error to the caller it belongs to",
+    "adapters/engine/backends/inline.py": "a body's failure is its run's result",
+    "adapters/engine/backends/dbos.py": "a body's failure is its run's result",
+    "core/schedule/player.py": "a room that breaks ends its fire, not the node",
+    "bootstrap/supervisor.py": "a task that breaks is logged and started again",
 }
 WITHOUT_REASON = {"adapters/net/client.py", "core/audit/standalone.py", "features/runbooks/logic.py"}
 
