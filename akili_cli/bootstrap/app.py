@@ -268,8 +268,7 @@ def open_sandbox(state: State) -> Sandbox:
 async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator[App]:
     """Wire the pipeline over an open state; raises ``ConfigError`` and ``AuditError``."""
     settings = state.loaded.settings
-    files = state.loaded.files
-    protected = protected_roots(state.workspace, state.home, files)
+    protected = protected_roots(state.workspace, state.home, state.loaded.own_places)
     rules = build_rules(state.loaded, cwd=state.start.cwd, home=state.home, protected=protected)
     async with AsyncExitStack() as stack:
         sandbox = open_sandbox(state)

@@ -25,7 +25,8 @@ class Entrance:
     ``carries`` are the circumstances it can bring: ``read_only``, ``autonomous``, ``untrusted``, ``skill``; those
     in ``always`` come with every call. ``only`` names the one tool, of those that models are not offered, that calls
     of it can ask for.
-    ``primes`` says that outside text gets in only by an earlier call of the same run. ``send`` makes a call
+    ``primes`` says that outside text gets in only by an earlier call of the same run; without ``agents`` nothing comes
+    in here in the name of one. ``send`` makes a call
     through its own code and gives what the pipeline answered; ``resumes`` says that a person said yes before.
     """
 
@@ -37,6 +38,12 @@ class Entrance:
     only: str | None = None
     primes: bool = False
     resumes: bool = False
+    agents: bool = True
+
+    @property
+    def brings(self) -> frozenset[str]:
+        """What a call of it may need."""
+        return self.carries | {"agent"} if self.agents else self.carries
 
     def takes(self, tool: str) -> bool:
         """Tell whether a call of a tool can come in here."""
@@ -114,7 +121,7 @@ async def _prove_rule(rule: Rule, ground: Ground, entrances: Sequence[Entrance])
 
 async def _prove_from(rule: Rule, ground: Ground, entrance: Entrance) -> tuple[Cell, Asked | None]:
     tried = [*_from(rule, ground, entrance)]
-    able = [asked for asked in tried if _needs(asked) <= entrance.carries and _enters(asked, ground, entrance)]
+    able = [asked for asked in tried if _needs(asked) <= entrance.brings and _enters(asked, ground, entrance)]
     found = find_probes(rule, ground.judge, able)
     probes = [probe for probe in found.values() if probe is not None]
     if not probes:
@@ -166,6 +173,7 @@ def _needs(asked: Asked) -> frozenset[str]:
         ("autonomous", asked.autonomous),
         ("untrusted", bool(asked.untrusted)),
         ("skill", asked.skill is not None),
+        ("agent", asked.agent is not None),
     )
     return frozenset(name for name, wanted in needs if wanted)
 

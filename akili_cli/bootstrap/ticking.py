@@ -13,6 +13,7 @@ from akili_cli.adapters.engine.backends.inline import InlineEngine
 from akili_cli.adapters.engine.base import Engine
 from akili_cli.bootstrap.app import App, database_dsn
 from akili_cli.bootstrap.goals import AgentGoals
+from akili_cli.bootstrap.heartbeats import heartbeat_files, heartbeat_schedule
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from akili_cli.core.schedule.base import Chore, Ended, Fire, FireStatus, Schedule
 from akili_cli.core.schedule.player import Player
@@ -78,19 +79,27 @@ def schedules(app: App, kinds: Sequence[str]) -> list[Schedule]:
     rooms: list[Schedule] = []
     if "cron" in kinds:
         rooms.append(CronSchedule(settings=settings.scheduler, agent=agent, notifier=notifier))
+    if "heartbeat" in kinds:
+        rooms.append(heartbeat_schedule(app, agent))
     return rooms
 
 
 def chores(app: App) -> tuple[Chore, ...]:
     """Give what is done beside the ticker."""
     settings = app.state.loaded.settings
-    return (app.notifications.worker(app.pipeline),) if settings.notification.enabled else ()
+    return (
+        *((app.notifications.worker(app.pipeline),) if settings.notification.enabled else ()),
+        *((heartbeat_files(app),) if settings.heartbeat_tasks.enabled else ()),
+    )
 
 
 def switched_on(app: App) -> tuple[str, ...]:
     """Name the kinds whose settings let them tick; raises ``ConfigError`` when none does."""
     settings = app.state.loaded.settings
-    switches = {"cron": ("scheduler", settings.scheduler.enabled)}
+    switches = {
+        "cron": ("scheduler", settings.scheduler.enabled),
+        "heartbeat": ("heartbeat_tasks", settings.heartbeat_tasks.enabled),
+    }
     kinds = tuple(kind for kind, (_, on) in switches.items() if on)
     if not kinds:
         raise ConfigError(

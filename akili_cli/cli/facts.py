@@ -35,7 +35,7 @@ def present_text(state: State, tool: str, effects: Mapping[str, object]) -> str 
     """Give the text of the file that a write would replace: small, UTF-8, and where the tool may write at all."""
     writes = effects.get("writes")
     path = writes[0] if tool == "file_write" and isinstance(writes, list) and len(writes) == 1 else None
-    protected = protected_roots(state.workspace, state.home, state.loaded.files)
+    protected = protected_roots(state.workspace, state.home, state.loaded.own_places)
     if not isinstance(path, str) or any(is_within(path, root) for root in protected):
         return None
     roots = tool_roots(state.loaded, cwd=state.start.cwd, home=state.home).files

@@ -17,7 +17,7 @@ DRAIN_S = 30.0
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
-    help="Run what is due: cron jobs, and the messages they send.",
+    help="Run what is due: cron jobs, heartbeat tasks, and the messages they send.",
 )
 
 
@@ -39,6 +39,7 @@ async def serve(
     *, node: str | None, drain_s: float, with_chores: bool, overrides: dict[str, object] | None = None
 ) -> None:
     """Tick until a signal says to stop; then work in hand gets ``drain_s`` seconds, and the exit code is 0."""
+    from akili_cli.bootstrap.heartbeats import heartbeat_files
     from akili_cli.bootstrap.supervisor import Supervisor
     from akili_cli.bootstrap.ticking import open_ticking, switched_on
     from akili_cli.cli.opening import opened_app
@@ -47,6 +48,8 @@ async def serve(
         kinds = switched_on(app_)
         supervisor = Supervisor(app_.state.clock)
         async with open_ticking(app_, kinds, node=node, durable=True, drain_s=drain_s) as ticking:
+            if with_chores and "heartbeat" in kinds:
+                await heartbeat_files(app_).tick(app_.state.clock.now())  # what is in no file any more must not run
             supervisor.add("ticker", ticking.ticker.run)
             for chore in ticking.chores if with_chores else ():
                 supervisor.add_chore(chore)

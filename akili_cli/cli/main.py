@@ -18,7 +18,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "undo": ("akili_cli.cli.undo", "Put a file or a repository back as it was before akili changed it."),
     "budget": ("akili_cli.cli.budget", "Show what was spent today and what is left."),
     "cron": ("akili_cli.cli.cron", "Make, change, run and follow recurring jobs."),
-    "gateway": ("akili_cli.cli.gateway", "Run what is due: cron jobs, and the messages they send."),
+    "heartbeats": ("akili_cli.cli.heartbeats", "Check, show, run and follow the tasks in Markdown files."),
+    "gateway": ("akili_cli.cli.gateway", "Run what is due: cron jobs, heartbeat tasks, and the messages they send."),
     "agent": (
         "akili_cli.cli.agent",
         "Take due work from the gateway's database (storage.driver: postgres), on this machine.",

@@ -98,13 +98,13 @@ def checked_rules() -> tuple[Loaded, RuleSet]:
     """Load the configuration and compile its policy, without opening the database."""
     began, loaded = start(), loaded_settings()
     workspace, home = open_workspace(began.env), home_of(began.env)
-    protected = protected_roots(workspace, home, loaded.files)
+    protected = protected_roots(workspace, home, loaded.own_places)
     return loaded, build_rules(loaded, cwd=began.cwd, home=home, protected=protected)
 
 
 def rules_of(state: State) -> RuleSet:
     """Compile the policy of an open state."""
-    protected = protected_roots(state.workspace, state.home, state.loaded.files)
+    protected = protected_roots(state.workspace, state.home, state.loaded.own_places)
     return build_rules(state.loaded, cwd=state.start.cwd, home=state.home, protected=protected)
 
 

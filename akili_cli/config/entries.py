@@ -62,7 +62,7 @@ SEED_PROVIDERS = frozenset({"anthropic", "openai", "gemini", "ollama", "builtin"
 PROVIDER_KINDS = ("litellm", "openai_compatible", "builtin")
 PLACEHOLDERS = frozenset({"change-me", "changeme", "change_me", "dev-key", "example", "placeholder", "secret"})
 PLANNED_EFFECTS = frozenset({"nodes", "secrets", "servers"})
-READ_SOURCES = frozenset({"cli", "repl", "cron"})
+READ_SOURCES = frozenset({"cli", "repl", "cron", "heartbeat"})
 MAX_PORT = 65_535
 _NUMBERS = (
     "budget.default_limit_usd",
@@ -93,6 +93,7 @@ def entry_problems(data: object) -> Iterator[Problem]:
                 "tools.file.allowed_paths.*",
                 "tools.git.allowed_paths.*",
                 "runbooks.directories.*",
+                "heartbeat_tasks.tasks_dirs.*",
                 *(f"{c}.{kind}_paths.*" for c in capabilities for kind in ("allowed", "denied")),
                 *(f"{rules}.{kind}.*" for kind in ("paths", "reads", "writes", "deletes")),
             ),

@@ -62,12 +62,22 @@ class Origins:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings with where each came from; ``files`` are the config files that were read."""
+    """The settings with where each came from.
+
+    ``files`` are the config files that were read, ``task_dirs`` the absolute directories of heartbeat tasks: who can
+    write in either could make akili act for anybody, so no tool may touch them.
+    """
 
     settings: Settings
     origins: Origins
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    task_dirs: tuple[Path, ...] = ()
+
+    @property
+    def own_places(self) -> tuple[Path, ...]:
+        """Give what is protected beside the workspace."""
+        return (*self.files, *self.task_dirs)
 
 
 def origins_in(value: object, lines: Lines, source: str, path: KeyPath = ()) -> dict[KeyPath, Origin]:

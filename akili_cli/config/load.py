@@ -83,7 +83,14 @@ def load_settings(
     problems = layers.problems + problems
     if problems or settings is None:
         raise _refusal(problems, origins)
-    return Loaded(settings, origins, tuple(layers.warnings), tuple(layers.files))
+    task_dirs = (_place(name, env, cwd) for name in settings.heartbeat_tasks.tasks_dirs)
+    return Loaded(settings, origins, tuple(layers.warnings), tuple(layers.files), tuple(task_dirs))
+
+
+def _place(name: str, env: Mapping[str, str], cwd: Path) -> Path:
+    if name == "~" or name.startswith("~/"):
+        return Path(env.get("HOME", "") + name[1:])
+    return cwd / name
 
 
 def _user_file(env: Mapping[str, str], config_path: str | None, cwd: Path, workspace: Workspace) -> Path | None:

@@ -211,13 +211,14 @@ def _probe(root: Path) -> None:
         probe.unlink()
 
 
-def protected_roots(workspace: Workspace, home: Path, config_files: tuple[Path, ...] = ()) -> tuple[str, ...]:
+def protected_roots(workspace: Workspace, home: Path, own_files: tuple[Path, ...] = ()) -> tuple[str, ...]:
     """Give every path that no tool may touch: akili's own, credentials, container sockets, raw memory and disks.
 
+    ``own_files`` are config files and directories of task files, wherever they lie.
     Each is given as written and, where it differs, as it resolves now.
     """
     places = [
-        *(str(path.absolute()) for path in (workspace.root, *workspace.config_files, *config_files)),
+        *(str(path.absolute()) for path in (workspace.root, *workspace.config_files, *own_files)),
         *(str(home / name) for name in _HOME_SECRETS),
         *_SYSTEM_SECRETS,
         *(f"{run}/{name}" for run in ("/run", "/var/run") for name in _SOCKETS),

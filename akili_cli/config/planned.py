@@ -21,7 +21,6 @@ PLANNED_KEYS = frozenset(
         "gateways.signal",
         "orchestrator",
         "alerting",
-        "heartbeat_tasks",
         "infrastructure",
         "soul",
         "observability",

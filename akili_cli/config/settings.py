@@ -17,6 +17,7 @@ from akili_cli.core.sandbox.settings import SandboxSettings
 from akili_cli.core.tools.settings import ToolSettings
 from akili_cli.core.undo.settings import UndoSettings
 from akili_cli.features.cron.settings import SchedulerSettings
+from akili_cli.features.heartbeats.settings import HeartbeatSettings
 from akili_cli.features.notifications.settings import NotificationSettings
 
 
@@ -115,5 +116,6 @@ class Settings(BaseModel):
     runbooks: RunbooksSettings = RunbooksSettings.model_validate({})
     undo: UndoSettings = UndoSettings.model_validate({})
     scheduler: SchedulerSettings = SchedulerSettings.model_validate({})
+    heartbeat_tasks: HeartbeatSettings = HeartbeatSettings.model_validate({})
     notification: NotificationSettings = NotificationSettings.model_validate({})
     logging: LoggingSettings = LoggingSettings.model_validate({})

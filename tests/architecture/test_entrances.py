@@ -21,6 +21,7 @@ PROVED = {
     "cli/approvals.py": ("approvals approve", "approvals edit", "plan apply"),
     "cli/repl_commands.py": ("approvals approve", "approvals edit"),
     "features/notifications/worker.py": ("channels test",),
+    "features/heartbeats/precheck.py": ("heartbeats",),
     "cli/policy/entrances.py": (),
 }
 DOORS = ("run", "resume", "amend", "apply_plan")

@@ -40,7 +40,7 @@ def loaded_from(tmp_path: Path, text: str) -> Loaded:
 def judge_from(tmp_path: Path, text: str = BASE, *, checked: bool = True) -> Judge:
     loaded, home = loaded_from(tmp_path, text), Path(os.environ["HOME"])
     build = build_rules if checked else compiled
-    protected = protected_roots(open_workspace(os.environ), home, loaded.files)
+    protected = protected_roots(open_workspace(os.environ), home, loaded.own_places)
     rules = build(loaded, cwd=tmp_path, home=home, protected=protected)
     roots = tool_roots(loaded, cwd=tmp_path, home=home)
     tools = rehearsal_tools(loaded.settings, roots, home=str(home), cwd=str(tmp_path))

@@ -58,6 +58,8 @@ RULES: tuple[Rule, ...] = (
         " AND f.run_id = run_effects.run_id AND f.finished_at IS NULL)",
     ),
     Rule("notification_deliveries", "finished_at < :before"),
+    Rule("heartbeat_task_results", "ended_at < :before"),
+    Rule("heartbeat_tasks", "deleted_at < :before"),
     Rule(
         "nodes",
         "coalesce(stopped_at, seen_at) < :before AND NOT EXISTS (SELECT 1 FROM fires AS f"
@@ -71,6 +73,7 @@ KEPT: dict[str, str] = {
     "audit_events": "the record is never shortened",
     "audit_streams": "the record is never shortened",
     "cron_jobs": "what somebody set up",
+    "heartbeat_files": "as many rows as files",
     "meta": "a few rows",
     "organizations": "a few rows",
     "runbook_texts": "as many rows as files",

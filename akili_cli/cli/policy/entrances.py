@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
+from akili_cli.bootstrap.goals import AgentGoals
 from akili_cli.bootstrap.ground import Ground
+from akili_cli.bootstrap.heartbeats import heartbeat_schedule, open_heartbeats
 from akili_cli.bootstrap.prove import Entrance
 from akili_cli.bootstrap.rulings import Asked
 from akili_cli.cli.asking import Question, run_of
@@ -14,9 +16,11 @@ from akili_cli.cli.prompt import TerminalAsker
 from akili_cli.cli.repl_session import Session
 from akili_cli.cli.sandbox import attempt
 from akili_cli.cli.undo import restore
+from akili_cli.core.agent.journal import parse_step
 from akili_cli.core.agent.loop import AgentLoop
 from akili_cli.core.policy.engine import RuleSet
 from akili_cli.core.policy.model import Match, Rule
+from akili_cli.core.schedule.base import Fire, Job, Schedule
 from akili_cli.domain.calls import Principal, Run, Source, StepResult
 from akili_cli.domain.decisions import BUILT_IN, Verdict
 from akili_cli.domain.ids import new_uuid
@@ -30,9 +34,19 @@ from akili_cli.domain.messages import (
     ToolUseBlock,
     Usage,
 )
+from akili_cli.features.cron.worker import CronSchedule
+from akili_cli.features.heartbeats.model import KIND as HEARTBEAT
 from akili_cli.features.notifications.worker import put
 
 _PROBE, _PRIMER = "probe", "primer"
+_TASK_FILE = """\
+---
+name: probe
+default_cron: "0 0 1 1 *"
+---
+### probe
+probe
+"""
 _APPROVER = Principal("akili-probe-approver", Source.CLI)
 _HOLD_ALL = RuleSet([Rule("hold", BUILT_IN, Verdict.ASK, Match(), "held, to be approved under the real rules")])
 
@@ -163,6 +177,89 @@ async def _sandbox(ground: Ground, asked: Asked) -> StepResult | None:
     return await attempt(ground.app.pipeline, asked.arguments, me)
 
 
+class _SeenError(Exception):
+    """Ends a run at the answer to its probe: nobody is there to rule on one that is held."""
+
+    def __init__(self, step: StepResult) -> None:
+        super().__init__(step.text)
+        self.step = step
+
+
+class _ProbeSteps:
+    """Steps of a run that go on until the probe is answered."""
+
+    def __init__(self, run_id: str) -> None:
+        """Begin a run of its own."""
+        self.run_id = run_id
+
+    async def step(self, _name: str, act: Callable[[], Awaitable[object]]) -> object:
+        """Do it, and stop there if it was the probe."""
+        kept = await act()
+        call = kept.get("call") if isinstance(kept, dict) else None
+        if isinstance(call, dict) and str(call["id"]).endswith(_PROBE):
+            raise _SeenError(parse_step(kept))  # type: ignore[arg-type]  # a dict of text keys
+        return kept
+
+    async def sleep(self, _seconds: float) -> None:
+        """Do not wait."""
+
+
+async def _ticked(schedule: Schedule, fire: Fire) -> StepResult | None:
+    try:
+        await schedule.run(fire, _ProbeSteps(fire.id))
+    except _SeenError as seen:
+        return seen.step
+    return None
+
+
+def _goals(ground: Ground, asked: Asked) -> AgentGoals:
+    return AgentGoals(lambda: _scripted(ground, asked, primes=True), ground.app.state.redactor)
+
+
+def _fire(job: Job, kind: str, user: str) -> Fire:
+    """Give a fire of its own; its run is one of its own by the name of its steps."""
+    return Fire(
+        id=f"{kind}:{job.id}:{new_uuid()}",
+        org="default",
+        kind=kind,
+        job_id=job.id,
+        fire_at=0.0,
+        user=user,
+        payload=job.payload,
+        node="probe",
+    )
+
+
+async def _cron(ground: Ground, asked: Asked) -> StepResult | None:
+    app = ground.app
+    schedule = CronSchedule(
+        settings=app.state.loaded.settings.scheduler,
+        agent=_goals(ground, asked),
+        notifier=app.notifications.service,
+    )
+    job = Job(
+        id="probe",
+        user=asked.user,
+        cron="* * * * *",
+        next_run_at=0.0,
+        payload={"name": "probe", "goal": "probe", "budget_limit_usd": None, "notify": []},
+    )
+    return await _ticked(schedule, _fire(job, "cron", asked.user))
+
+
+async def _heartbeat(ground: Ground, asked: Asked) -> StepResult | None:
+    """Through a task of a file that is read as any other."""
+    folder = ground.app.state.workspace.root / "heartbeat-tasks"
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700)
+        (folder / "probe.md").write_text(_TASK_FILE, encoding="utf-8")
+    service = replace(open_heartbeats(ground.app), directories=(folder,))
+    await service.sync(Principal(asked.user, Source.HEARTBEAT))
+    job = await service.to_trigger("probe/probe")
+    schedule = heartbeat_schedule(ground.app, _goals(ground, asked))
+    return await _ticked(schedule, _fire(job, HEARTBEAT, asked.user))
+
+
 _KEPT = frozenset({"untrusted", "skill"})
 ENTRANCES = (
     Entrance(
@@ -198,5 +295,7 @@ ENTRANCES = (
         only="notification_deliver",
         send=_channel_test,
     ),
+    Entrance(name="cron", source=Source.CRON, carries=_KEPT, primes=True, agents=False, send=_cron),
+    Entrance(name="heartbeats", source=Source.HEARTBEAT, carries=_KEPT, primes=True, agents=False, send=_heartbeat),
     Entrance(name="sandbox run", source=Source.CLI, carries=frozenset(), only="sandbox_probe", send=_sandbox),
 )

@@ -19,7 +19,7 @@ def judge_of(state: State, config: Path | None = None) -> Judge:
     """Give the judge of the policy in force, or of another config file; raises ``ConfigError``."""
     loaded = state.loaded if config is None else load_other(state, config)
     cwd, home = state.start.cwd, state.home
-    protected = protected_roots(state.workspace, home, loaded.files)
+    protected = protected_roots(state.workspace, home, loaded.own_places)
     rules = build_rules(loaded, cwd=cwd, home=home, protected=protected)
     images = open_journal(replace(state, loaded=loaded))
     roots = tool_roots(loaded, cwd=cwd, home=home)
