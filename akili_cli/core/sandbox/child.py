@@ -1,7 +1,8 @@
 """One child of the zygote: forked beforehand, given one command, watched, ended, reaped.
 
 With a PID namespace the child is its first process, and killing it ends everything the command started. Without
-one it becomes a hunter: it adopts what the command's processes leave behind and ends them one by one.
+one it becomes a hunter: it adopts what the command's processes leave behind and ends them one by one. With a control
+group of its own, everything in that ends at once, in both cases.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import select
 import time
 
-from akili_cli.core.sandbox import channel, disk, inside, kernel, namespaces, tree, wire
+from akili_cli.core.sandbox import cgroup, channel, disk, inside, kernel, namespaces, tree, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ _LOST: Request = {"stopped": [b"lost"]}
 class Child:
     """What the zygote knows of one child, and what it does about it."""
 
-    def __init__(self, process: int, leash: channel.Socket, *, isolated: bool) -> None:
+    def __init__(self, process: int, leash: channel.Socket, group: cgroup.Group | None, *, isolated: bool) -> None:
         """Begin as waiting for a command."""
         self._process = process
         self._pidfd = os.pidfd_open(process)
         self._leash = leash
+        self._group = group
         self._isolated = isolated
         self._control: channel.Socket | None = None
         self._outcome: Request | None = None
@@ -94,6 +96,13 @@ class Child:
         self._leash.close()
         os.close(self._pidfd)
 
+    def abandon(self) -> None:
+        """End it together with its control group, if it has one; else it ends when the zygote has gone."""
+        if self._group is not None:
+            self._group.kill()
+            self._group.left()
+            self._group.remove()
+
     def _begin(self) -> None:
         """Learn which limits hold and where to report; nothing means that the child ended."""
         header, descriptors = channel.receive(self._leash, _MAX_MESSAGE, 1)
@@ -124,9 +133,11 @@ class Child:
         self._outcome = outcome
         self.next_look = None
         self.is_ending = True
+        if self._group is not None:
+            self._group.kill()
         if self._isolated:
             os.kill(self._process, _SIGKILL)  # not reaped yet, so the id is still its own
-        else:
+        elif self._group is None:
             self._leash.shutdown(1)
 
     def _reap(self) -> None:
@@ -136,13 +147,24 @@ class Child:
         if self._outcome is None:
             self._hear()
         outcome = self._outcome or _LOST
-        if not self._isolated:
+        if not self._isolated and self._group is None:
             self._left = self._hunted()
         status = os.waitpid(self._process, 0)[1]
+        if self._group is not None:
+            outcome = self._grouped(self._group, outcome)
         if outcome == _LOST and os.WIFEXITED(status):  # nobody killed it: it broke, before the command started
             outcome = {"error": [b"the first process inside broke"]}
         self._report(outcome)
         self.is_waiting, self.is_ending, self._is_over, self.next_look = False, True, True, None
+
+    def _grouped(self, group: cgroup.Group, outcome: Request) -> Request:
+        """See the control group to its end; the kernel ends all of it when it is out of memory."""
+        self._left = b"%d" % group.left()
+        is_killed = outcome == _LOST or outcome.get("exit") == [b"-9"]
+        if is_killed and group.is_out_of_memory():
+            outcome = {"stopped": [b"memory"]}
+        group.remove()
+        return outcome
 
     def _hunted(self) -> bytes:
         while data := channel.receive(self._leash, _MAX_MESSAGE, 1)[0]:
@@ -167,6 +189,7 @@ def start(shared: channel.Socket, setup: Request, failed: Request) -> Child:
     """Fork a child that waits for a command on ``shared``. Raises ``OSError`` when not even a fork works."""
     zygote = os.pidfd_open(os.getpid())
     leash, far = channel.messages()
+    group = _group(setup, failed)
     isolated = b"pid_namespace" in setup["layers"] and "pid_namespace" not in failed
     if isolated:
         try:
@@ -178,21 +201,54 @@ def start(shared: channel.Socket, setup: Request, failed: Request) -> Child:
         process = kernel.fork()
     if process == 0:
         try:
-            kernel.close_all_but((0, 1, 2, shared.fileno(), far.fileno(), zygote))
-            _live(shared, far, zygote, setup, dict(failed), isolated=isolated)
+            doors = () if group is None else (group.door,)
+            kernel.close_all_but((0, 1, 2, shared.fileno(), far.fileno(), zygote, *doors))
+            _live(shared, far, zygote, group, setup, dict(failed), isolated=isolated)
         finally:
             os._exit(125)
     far.close()
     os.close(zygote)
-    return Child(process, leash, isolated=isolated)
+    if group is not None:
+        group.close()
+    return Child(process, leash, group, isolated=isolated)
+
+
+_made = [0]
+
+
+def _group(setup: Request, failed: Request) -> cgroup.Group | None:
+    """Make the control group of the next child, where there is room for them."""
+    if "group_room" not in setup or "cgroup" in failed:
+        return None
+    names, values = ([each.decode() for each in setup[field]] for field in ("group_files", "group_values"))
+    _made[0] += 1
+    try:
+        room = os.fsdecode(setup["group_room"][0])
+        return cgroup.Group(f"{room}/{os.getpid()}-{_made[0]}", dict(zip(names, values, strict=True)))
+    except OSError as error:
+        failed["cgroup"] = [str(error).encode()]
+        return None
 
 
 def _live(
-    shared: channel.Socket, leash: channel.Socket, zygote: int, setup: Request, failed: Request, *, isolated: bool
+    shared: channel.Socket,
+    leash: channel.Socket,
+    zygote: int,
+    group: cgroup.Group | None,
+    setup: Request,
+    failed: Request,
+    *,
+    isolated: bool,
 ) -> NoReturn:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, _SIGKILL)
     if inside.is_over(zygote):
         os._exit(125)
+    if group is not None:
+        try:
+            group.enter()
+        except OSError as error:
+            failed["cgroup"] = [str(error).encode()]
+        group.close()
     if not isolated:
         _hunt(shared, leash, zygote)
     inside.wait(shared, leash, zygote, setup, failed)

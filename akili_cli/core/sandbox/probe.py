@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from akili_cli.core.sandbox import kernel, landlock
+from akili_cli.core.sandbox import delegation, kernel, landlock
 from akili_cli.core.sandbox.base import Layer
 
-LAYERS = ("files", "network", "processes", "syscalls", "limits", "identity")
+LAYERS = ("files", "network", "processes", "syscalls", "limits", "identity", "cgroup")
 USERNS_FIX = (
     "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces>0; "
     "in a container --security-opt seccomp=unconfined)"
@@ -39,6 +39,7 @@ class Probe:
             "ipc_namespace",
             "net_namespace",
             *_FILTERS,
+            "cgroup",
         )
 
     def works(self, step: str) -> bool:
@@ -59,6 +60,7 @@ class Probe:
             self._one("seccomp", "syscalls", "a filter refuses tracing, mounting, kernel keys, io_uring and the like"),
             self._one("limits", "limits", _LIMITS),
             self._identity(),
+            self._one("cgroup", "cgroup", _METERED),
         )
 
     def _one(self, step: str, name: str, detail: str, fix: str = "") -> Layer:
@@ -116,7 +118,11 @@ _FOR_OWNERS = (
 )
 _FILTERS = ("landlock", "seccomp")
 _LIMITS = "CPU, memory, file size, descriptors, processes; the memory, CPU and disk of all together are watched"
+_METERED = (
+    "a control group for each command: memory, processes and CPU are metered by the kernel, and all in it ends at once"
+)
 _FIX = {
+    "cgroup": delegation.FIX,
     "landlock": "use a kernel >= 5.13 that boots with lsm=landlock,...",
     "seccomp": f"use x86_64 or aarch64 (this is {kernel.MACHINE}) and a container that allows seccomp(2)",
     "nobody": "give akili CAP_SETUID and CAP_SETGID, or run it as an ordinary user",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-LayerName = Literal["files", "network", "processes", "syscalls", "limits", "identity"]
+LayerName = Literal["files", "network", "processes", "syscalls", "limits", "identity", "cgroup"]
 
 _NAME = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 IMAGE_PATTERN = (

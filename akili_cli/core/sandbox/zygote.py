@@ -60,6 +60,11 @@ class Nursery:
                 one.look()
                 self._follow(one)
 
+    def close(self) -> None:
+        """Take the control groups away, with all that is in them."""
+        for one in self._polled:
+            one.abandon()
+
     def _ready(self, one: child.Child, descriptor: int) -> None:
         waited = one.is_waiting
         one.ready(descriptor)
@@ -132,7 +137,10 @@ def main() -> NoReturn:
         nursery = Nursery(shared, setup, _enter(setup["layers"]))
         gc.disable()
         gc.freeze()
-        nursery.serve()
+        try:
+            nursery.serve()
+        finally:
+            nursery.close()
     finally:
         os._exit(0)
 

@@ -41,6 +41,7 @@ class Engine:
             **_HELD,
             "syscalls": "the engine's own seccomp filter",
             "limits": "memory, CPU, processes, file size, descriptors, by cgroup and rlimit",
+            "cgroup": "the container's own control group",
         }
         return tuple(
             Layer(name, name not in missing, missing.get(name, details[name]), _FIX if name in missing else "")
@@ -82,7 +83,7 @@ def _missing(answer: Answer) -> Mapping[str, str]:
     if not seccomp:
         missing["syscalls"] = "the engine names no seccomp filter"
     if off:
-        missing["limits"] = f"the engine does not enforce {', '.join(off)}"
+        missing |= dict.fromkeys(("limits", "cgroup"), f"the engine does not enforce {', '.join(off)}")
     return missing
 
 

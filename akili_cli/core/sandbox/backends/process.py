@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from akili_cli.core.sandbox import privileges, proxy
+from akili_cli.core.sandbox import delegation, privileges, proxy
 from akili_cli.core.sandbox.backends.conversation import Outcome, ask, converse, surely
 from akili_cli.core.sandbox.backends.fields import encoded, fields_of, limits_of, numbers
 from akili_cli.core.sandbox.backends.spawn import Zygote
@@ -223,13 +223,20 @@ class ProcessSandbox:
         return self._probe
 
     def _try_steps(self) -> Probe:
-        probe = Probe(root=self._owner is not None)
+        probe, skipped = Probe(root=self._owner is not None), dict.fromkeys(self._without, "done without")
+        try:
+            if "cgroup" not in skipped:
+                room = delegation.make_room()
+                for zygote in (self._zygote, self._observer):
+                    zygote.make_groups(room.path, room.limits(self._settings))
+        except delegation.NotDelegatedError as error:
+            skipped["cgroup"] = str(error)
         scratch = Scratch(self._root, self._owner)
         try:
             path = str(scratch.path)
             request = {
                 "probe": [],
-                "layers": encoded(name for name in probe.wanted() if name not in self._without),
+                "layers": encoded(name for name in probe.wanted() if name not in skipped),
                 "cwd": encoded([path]),
                 "writable": encoded([path]),
                 "covered": encoded([str(self._root)]),
@@ -254,7 +261,7 @@ class ProcessSandbox:
         if "probe" not in fields:
             raise SandboxError(f"the sandbox cannot be probed: {_text(fields, 'error') or 'no answer'}")
         failed = {name: _text(fields, name) for name in fields if name not in ("probe", "left")}
-        return Probe(probe.root, failed | dict.fromkeys(self._without, "done without"))
+        return Probe(probe.root, failed | skipped)
 
 
 _NOTES = {

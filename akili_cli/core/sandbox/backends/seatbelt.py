@@ -34,6 +34,7 @@ _MISSING = {
     "processes": "no namespace on macOS; leftovers are ended by process group",
     "syscalls": "no system call filter on macOS",
     "limits": "CPU time, file size and descriptors only; memory and processes are not limited",
+    "cgroup": "no control groups on macOS",
     "identity": "commands keep akili's own uid",
 }
 _HELD = {"files": "a seatbelt profile made from the permit", "network": "a seatbelt profile without any socket"}

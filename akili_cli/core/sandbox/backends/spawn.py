@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from akili_cli.core.sandbox import wire, zygote
@@ -30,15 +30,22 @@ class Zygote:
 
         ``layers`` names the steps to prepare; ``base`` holds paths with the Landlock rights every command has.
         """
-        setup = {
+        self._fields = {
             "layers": [name.encode() for name in layers],
             "idle": [b"%d" % idle],
             "base_paths": [os.fsencode(path) for path, _ in base],
             "base_rights": [b"%d" % rights for _, rights in base],
         }
-        self._setup = wire.pack(setup)[4:]
         self._lock = threading.Lock()
         self._life: _Life | None = None
+
+    def make_groups(self, room: Path, limits: Mapping[str, str]) -> None:
+        """Give each command a control group with these limits; for zygotes that are started from now on."""
+        self._fields |= {
+            "group_room": [os.fsencode(room)],
+            "group_files": [name.encode() for name in limits],
+            "group_values": [value.encode() for value in limits.values()],
+        }
 
     def hand(self, header: bytes, descriptors: Sequence[int]) -> None:
         """Pass on one command; starts the zygote unless it runs. Never blocks for longer than a start.
@@ -51,7 +58,7 @@ class Zygote:
                 self._life.end()
                 self._life = None
             if self._life is None:
-                self._life = _Life(self._setup)
+                self._life = _Life(wire.pack(self._fields)[4:])
             try:
                 socket.send_fds(self._life.control, [header], descriptors)
             except BlockingIOError:

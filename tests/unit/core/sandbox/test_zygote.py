@@ -60,4 +60,6 @@ def test_only_children_that_are_not_reaped_yet_are_signalled() -> None:
     assert sorted(call for call in calls if "kill(" in call) == [
         "os.kill(quarry, _SIGKILL)",
         "os.kill(self._process, _SIGKILL)",
+        "self._group.kill()",
+        "self._group.kill()",
     ]

@@ -25,7 +25,7 @@ def test_info_that_makes_no_sense_costs_the_layers_it_would_prove(tmp_path: Path
     engine = FakeEngine(tmp_path)
     engine.plan(says={"info": "[" * 100_000})
     missing = [layer.name for layer in look(DockerClient(engine.env), IMAGE).layers() if not layer.active]
-    assert missing == ["syscalls", "limits"]
+    assert missing == ["syscalls", "limits", "cgroup"]
 
 
 def test_two_processes_have_different_labels() -> None:

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +17,7 @@ from akili_cli.core.sandbox.settings import LayerName, SandboxSettings
 from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import SandboxError
+from tests.fakes import cgroups
 from tests.fakes.permits import permit_for
 
 STEP = {
@@ -19,6 +26,7 @@ STEP = {
     "processes": "pid_namespace",
     "syscalls": "seccomp",
     "limits": "limits",
+    "cgroup": "cgroup",
 }
 
 
@@ -30,13 +38,16 @@ def sandbox_at(path: Path, *, require: tuple[LayerName, ...] = (), off: str = ""
     return sandbox
 
 
-def test_every_layer_is_active_on_this_machine(tmp_path: Path) -> None:
-    assert [layer.name for layer in sandbox_at(tmp_path).layers() if not layer.active] == []
+HERE = tuple(name for name in LAYERS if name != "cgroup")  # that one needs a machine that delegates
+
+
+def test_every_layer_that_needs_nobodys_help_is_active_on_this_machine(tmp_path: Path) -> None:
+    assert {layer.name for layer in sandbox_at(tmp_path).layers() if not layer.active} <= {"cgroup"}
 
 
 async def test_a_required_layer_that_holds_lets_the_command_run(tmp_path: Path) -> None:
-    result = await sandbox_at(tmp_path, require=LAYERS).run(ExecRequest(("true",), 5), permit_for(Effects()))
-    assert result.layers == LAYERS
+    result = await sandbox_at(tmp_path, require=HERE).run(ExecRequest(("true",), 5), permit_for(Effects()))
+    assert set(HERE) <= set(result.layers)
 
 
 @pytest.mark.parametrize("name", STEP)
@@ -81,3 +92,110 @@ async def test_reading_the_machines_proc_shows_its_processes(tmp_path: Path) -> 
     count, fine = result.stdout.split()
     assert int(count) > 8
     assert fine == b"fine"
+
+
+IN_A_GROUP = """
+    import asyncio, functools, os, sys
+    from pathlib import Path
+    from akili_cli.core.sandbox import delegation
+    from akili_cli.core.sandbox.backends.process import ProcessSandbox
+    from akili_cli.core.sandbox.base import ExecRequest
+    from akili_cli.core.sandbox.settings import SandboxSettings
+    from akili_cli.domain.clock import SystemClock
+    from akili_cli.domain.effects import Effects
+    from tests.fakes.permits import permit_for
+    group, scratch, without, then = Path(sys.argv[1]), Path(sys.argv[2]), frozenset(sys.argv[3].split()), sys.argv[4]
+    long = f"sleep {scratch.name}"
+    (group / "cgroup.procs").write_text(str(os.getpid()))
+    offered = tuple((group / "cgroup.controllers").read_text().split())
+    delegation.make_room = functools.partial(delegation.make_room, needed=(), welcome=offered)
+    settings = SandboxSettings(max_memory_mb=100, max_processes=20, require=("cgroup",))
+    box = ProcessSandbox(settings, scratch, SystemClock(), without=without)
+
+    async def sh(line, timeout_s=10):
+        return await box.run(ExecRequest(("sh", "-c", line), timeout_s), permit_for(Effects()))
+
+    async def main():
+        print((await sh("cat /proc/self/cgroup")).stdout.decode().split("0::")[1].strip(), flush=True)
+        if then == "die":
+            await sh(f"echo > /tmp/x; setsid {long} & {long}", 60)
+        left = await sh(f"for i in 1 2 3; do setsid {long} & done; exit 3")
+        late = await sh(f"setsid {long} & setsid setsid {long} & {long}", 0.5)
+        print(left.exit_code, late.timed_out, "cgroup" in late.layers, flush=True)
+        if "memory" in offered:
+            full = await sh("for i in 1 2 3; do python3 -c 'x = bytearray(60 << 20)' & done; wait")
+            print(full.exit_code, full.stderr.decode())
+        await box.close()
+
+    asyncio.run(main())
+    print(sorted(path.name for path in group.glob("akili-*/*") if path.is_dir()))
+"""
+LIVE = pytest.mark.skipif(
+    cgroups.mounted() is None or os.geteuid() != 0, reason="needs root and a cgroup v2 that is mounted and writable"
+)
+
+
+def in_a_group(group: Path, scratch: Path, without: str, then: str = "") -> subprocess.Popen[str]:
+    argv = [sys.executable, "-c", textwrap.dedent(IN_A_GROUP), str(group), str(scratch), without, then]
+    return subprocess.Popen(argv, cwd=Path(__file__).parents[5], stdout=subprocess.PIPE, text=True)
+
+
+def controllers(group: Path) -> list[str]:
+    return (group / "cgroup.subtree_control").read_text().split()
+
+
+def sleepers(scratch: Path) -> int:
+    """Count those that sleep for as long as this directory is called."""
+    return sum(read(path) == f"sleep\0{scratch.name}\0" for path in Path("/proc").glob("[0-9]*/cmdline"))
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    folder = tmp_path / f"77.{os.getpid()}{time.monotonic_ns()}"
+    folder.mkdir()
+    return folder
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+@LIVE
+@pytest.mark.parametrize("without", ["", "pid_namespace proc"], ids=["PID namespace", "control group alone"])
+def test_every_command_has_a_control_group_that_ends_as_a_whole(scratch: Path, without: str) -> None:
+    with cgroups.group_of_my_own() as group:
+        out, _ = in_a_group(group, scratch, without).communicate(timeout=40)
+        lines = out.splitlines()
+        assert re.fullmatch(rf"/{group.name}/akili-[0-9a-f]+/\d+-\d+", lines[0])
+        assert lines[1] == "3 True True"
+        assert lines[-1] == "['operator']", "no group of a command is left"
+        assert sleepers(scratch) == 0
+        if len(lines) > 3:
+            assert "more than 100 MB of memory" in out
+
+
+@LIVE
+def test_a_killed_akili_leaves_no_process_and_the_next_one_removes_its_groups(scratch: Path) -> None:
+    with cgroups.group_of_my_own() as group:
+        akili = in_a_group(group, scratch, "pid_namespace proc", "die")
+        assert akili.stdout is not None
+        akili.stdout.readline()
+        while sleepers(scratch) < 2:
+            assert akili.poll() is None
+        akili.kill()
+        akili.wait()
+        akili.stdout.close()
+        for _ in range(300):
+            if not sleepers(scratch):
+                break
+            time.sleep(0.01)
+        assert sleepers(scratch) == 0
+        (before,) = (path.name for path in group.glob("akili-*"))
+        for held in (group / before, group):  # so that a process may enter it again
+            (held / "cgroup.subtree_control").write_text(" ".join(f"-{name}" for name in controllers(held)))
+        out, _ = in_a_group(group, scratch, "").communicate(timeout=40)
+        assert out.endswith("['operator']\n")
+        assert before not in {path.name for path in group.glob("akili-*")}
