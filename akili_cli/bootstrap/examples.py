@@ -9,6 +9,7 @@ from akili_cli.bootstrap.rulings import DEFAULT_USER, Asked, Judge
 from akili_cli.config.policies import RuleExample, RuleSettings
 from akili_cli.config.settings import SecuritySettings
 from akili_cli.core.policy.engine import spoken
+from akili_cli.core.policy.lint import Finding, Level
 from akili_cli.domain.calls import Source
 from akili_cli.domain.decisions import Origin
 from akili_cli.domain.errors import InvalidArgumentsError
@@ -16,10 +17,10 @@ from akili_cli.domain.errors import InvalidArgumentsError
 
 def broken_examples(
     rules: tuple[RuleSettings, ...], security: SecuritySettings, judge: Judge, of: Callable[[str], Origin]
-) -> list[str]:
-    """Give a sentence with its place for each example that does not match as its rule claims."""
+) -> list[Finding]:
+    """Give a finding with its place for each example that does not match as its rule claims."""
     return [
-        f"{of(f'policies.rules[{at}].examples[{number}]')}: rule {rule.id}: {what}"
+        Finding(Level.ERROR, rule.id, of(f"policies.rules[{at}].examples[{number}]"), what)
         for at, rule in enumerate(rules)
         for number, example in enumerate(rule.examples)
         if (what := _broken(rule, example, security, judge)) is not None

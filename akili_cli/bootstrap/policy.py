@@ -44,9 +44,9 @@ def build_rules(loaded: Loaded, *, cwd: Path, home: Path, protected: tuple[str, 
         return rules
     tools = rehearsal_tools(loaded.settings, tool_roots(loaded, cwd=cwd, home=home), home=str(home), cwd=str(cwd))
     world = world_of(loaded, tools)
-    wrong = [f"{one.origin}: rule {one.rule_id}: {one.what}" for one in refusals(rules.rules, world)]
     judge = Judge(tools, rules, role_finder(loaded), SystemClock().now, world)
-    wrong += broken_examples(policies.rules, loaded.settings.security, judge, of)
+    found = (*refusals(rules.rules, world), *broken_examples(policies.rules, loaded.settings.security, judge, of))
+    wrong = [f"{one.origin}: rule {one.rule_id}: {one.what}" for one in found]
     if wrong:
         head = "" if len(wrong) == 1 else f"{len(wrong)} problems in the policy\n"
         raise ConfigError(head + "\n".join(wrong), hint="`akili policy lint` shows all of it")
@@ -63,7 +63,13 @@ def world_of(loaded: Loaded, tools: ToolBox) -> World:
         default_role=security.default_role,
         roles={name: of(f"security.roles.{name}") for name in security.roles},
         unbound={name: of(_capability_path(policies, name)) for name in policies.named if name not in bound},
+        empty={name: of(_capability_path(policies, name)) for name, one in policies.named.items() if _is_empty(one)},
     )
+
+
+def _is_empty(policy: CapabilityPolicy) -> bool:
+    lists = any(getattr(policy, key) for key in (*_LISTS, "require_approval"))
+    return not lists and policy.max_risk_level in (None, "critical")
 
 
 def compiled(loaded: Loaded, *, cwd: Path, home: Path, protected: tuple[str, ...]) -> RuleSet:

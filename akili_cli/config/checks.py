@@ -19,6 +19,7 @@ from akili_cli.config.entries import (
 from akili_cli.config.lines import Problem
 from akili_cli.config.secret_checks import secret_problems
 from akili_cli.config.tree import pick
+from akili_cli.core.policy.builtin import RESERVED
 from akili_cli.domain.nearest import nearest
 
 
@@ -65,6 +66,9 @@ def _policies(data: object) -> Iterator[Problem]:
         if isinstance(value, str) and value not in names:
             known = nearest(value, names) or f"; policies are {', '.join(names) or 'none'}"
             yield Problem(path, f"there is no policy {value[:60]!r}{known}")
+    for path, value in pick(data, "policies.rules.*.id"):
+        if value in RESERVED:
+            yield Problem(path, f"{value!r} is the id of a built-in rule; give it another")
     for path, value in pick(data, "policies.rules.*"):
         if isinstance(value, dict):
             yield from _rule(path, value)

@@ -79,6 +79,12 @@ REFERENCE = re.compile(r"([a-z]+)://(\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DSN_PASSWORD = re.compile(r"://[^:/@\s]*:([^@/\s]*)@")
 _IMAGE = re.compile(IMAGE_PATTERN.removesuffix("$") + r"\Z", re.ASCII)
+_KEYWORDS = frozenset(
+    (
+        *("if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac", "in"),
+        *("function", "select", "coproc", "{", "}", "!", "[[", "]]"),
+    )
+)
 _Check = Callable[[str], str | None]
 
 
@@ -211,10 +217,12 @@ def _bad_command(text: str) -> str | None:
         return f"cannot be read as a command: {str(error).lower()}"
     if not words:
         return "must name a program"
-    if any(mark in text for mark in (";", "|", "&", "`", "$(", "\n")):
-        return "must be one simple command without ; | & or substitution"
-    if "*" in words[0]:
+    if any(mark in text for mark in ";|&`$<>()\n"):
+        return "must be one simple command without ; | & < > ( ) or substitution"
+    if any(mark in word for word in words for mark in "*?"):
         return "patterns are not supported; name the program, arguments are optional"
+    if "=" in words[0] or words[0] in _KEYWORDS:
+        return f"{words[0][:40]!r} is no program, so it would match nothing"
     return None
 
 

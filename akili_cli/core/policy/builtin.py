@@ -202,3 +202,14 @@ def autonomous(roles: tuple[str, ...]) -> Rule:
 
 
 OPTIONAL = ("diagnostics", "destructive-commands")
+_RULINGS = ("digest", "state", "inputs", "effects", "risk", "secret", "edits")
+RESERVED = frozenset(
+    (
+        *OPTIONAL,
+        *(rule.id for rule in floor(())),
+        autonomous(()).id,
+        "default-deny",
+        *(f"approval-{name}" for name in _RULINGS),
+    )
+)
+"""Ids of rules that somebody else writes down, so that no rule of a config is taken for them."""

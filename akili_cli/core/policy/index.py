@@ -67,7 +67,7 @@ def _keys_in(action: Action) -> Iterable[Key]:
     if principal.agent is not None:
         yield ("agent", principal.agent)
     for command in action.effects.commands:
-        for name in program_names(command):
+        for name in (*program_names(command), *command.wrappers):
             yield ("program", name)
     for path in action.paths:
         yield ("above", path)

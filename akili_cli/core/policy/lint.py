@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from akili_cli.core.policy.cover import covers
 from akili_cli.core.policy.model import Match, Rule
-from akili_cli.core.policy.reach import World, only_planned, why_never
+from akili_cli.core.policy.reach import World, fitting, only_planned, why_never
+from akili_cli.core.policy.remains import denied_anyway, nothing_shared
 from akili_cli.domain.decisions import Origin, Verdict
+from akili_cli.domain.nearest import nearest
 from akili_cli.domain.risk import Risk
 
 TOOL_LISTS = ("tools.file.allowed_paths", "tools.git.allowed_paths", "tools.web.allowed_domains")
@@ -36,7 +38,11 @@ def lint(rules: Iterable[Rule], world: World) -> tuple[Finding, ...]:
     """Give everything worth saying, errors first."""
     given = tuple(rules)
     written = tuple(rule for rule in given if _is_written(rule))
-    found = [*refusals(given, world), *_idle(given, world), *_unheld(world), *_pairs(written)]
+    found = [*refusals(given, world), *_idle(given, world), *_unheld(world), *_pairs(written), *_remains(given, world)]
+    found += [
+        Finding(Level.WARNING, f"capability:{name}", origin, "it restricts nothing: it holds no list and no lower risk")
+        for name, origin in world.empty.items()
+    ]
     return tuple(sorted(found, key=lambda one: (one.level is not Level.ERROR, one.origin.source, one.origin.line or 0)))
 
 
@@ -74,7 +80,7 @@ def _idle(rules: tuple[Rule, ...], world: World) -> Iterator[Finding]:
     written = [rule for rule in rules if _is_written(rule)]
     agents = frozenset(agent for rule in written for agent in rule.match.agents)
     for rule in written:
-        for what in _oddities(rule, world, agents):
+        for what in (*_oddities(rule, world, agents), *_risks(rule, written, world)):
             yield Finding(Level.WARNING, rule.id, rule.origin, what)
 
 
@@ -86,7 +92,36 @@ def _oddities(rule: Rule, world: World, agents: frozenset[str]) -> Iterator[str]
             yield f"the user {user} has no role, so everything is denied to them anyway"
     for name in rule.match.principals:
         if name not in world.roles and name not in world.user_roles and name not in agents:
-            yield f"{name} is no role and is not in security.user_roles; it counts for a user or an agent of that name"
+            near = nearest(name, (*world.roles, *world.user_roles))
+            yield (
+                f"{name} is no role and is not in security.user_roles{near}"
+                "; it counts for a user or an agent of that name"
+            )
+    for skill in (*rule.match.skills, *(rule.match.unless_skills or ())):
+        if world.skills is not None and skill not in world.skills:
+            yield f"there is no runbook {skill}{nearest(skill, world.skills)}"
+
+
+def _risks(rule: Rule, written: list[Rule], world: World) -> Iterator[str]:
+    """Say where a lowered risk does nothing, and where it takes calls from under a rule about risk."""
+    if rule.risk is not None and all(tool.risk <= rule.risk for tool in fitting(rule, world)):
+        yield f"its risk lowers nothing: what it allows never starts above {rule.risk}"
+    low = rule.match.min_risk
+    if low is None or rule.verdict is Verdict.ALLOW:
+        return
+    at_any_risk = replace(rule.match, min_risk=None, max_risk=None)
+    for other in written:
+        lowers = other.risk is not None and other.risk < low
+        if lowers and covers(replace(other.match, min_risk=None, max_risk=None), at_any_risk):
+            yield f"calls it means start at {other.risk} by {other.id} ({other.origin}), below its min_risk"
+
+
+def _remains(rules: tuple[Rule, ...], world: World) -> Iterator[Finding]:
+    """Compare the allow-lists that somebody wrote with everything that denies."""
+    written = tuple(rule for rule in rules if _is_written(rule) and rule.verdict is Verdict.DENY)
+    for place, rule in enumerate(written):
+        for what in (*denied_anyway(rule, written), *nothing_shared(rule, written[:place], world)):
+            yield Finding(Level.WARNING, rule.id, rule.origin, what)
 
 
 def _unheld(world: World) -> Iterator[Finding]:

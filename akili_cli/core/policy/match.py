@@ -177,20 +177,23 @@ def parse_command_pattern(text: str) -> Callable[[Command, bool], bool]:
     """Read ``rm -rf`` or ``git push`` as a test of ``(command, strict)``; strict, a bare name is a system program.
 
     The first word names a program (base name, or a full path). Loose (deny, ask): every short or long option
-    named is present in any order or cluster, and the other words appear in that order. Strict (allow): the words
-    are exactly the first arguments. Raises ``ValueError`` for an empty or unbalanced pattern.
+    named is present in any order or cluster, and the other words appear in that order; a wrapper such as ``nice``
+    means whatever it starts. Strict (allow): the words are exactly the first arguments.
+    Raises ``ValueError`` for an empty or unbalanced pattern.
     """
     words = shlex.split(text)
     if not words:
         raise ValueError("a command pattern needs at least a program name")
     program, rest = words[0], tuple(words[1:])
+    wrapper = program.rpartition("/")[2]
     options = frozenset().union(*(options_of(word) for word in rest)) if rest else frozenset()
     operands = tuple(word for word in rest if not word.startswith("-"))
 
     def test(command: Command, strict: bool) -> bool:
-        if not _is_program(command, program, strict):
+        wraps = not strict and wrapper in command.wrappers
+        if not wraps and not _is_program(command, program, strict):
             return False
-        arguments = command.argv[1:]
+        arguments = command.argv if wraps else command.argv[1:]
         if strict:
             return arguments[: len(rest)] == rest
         present = frozenset().union(*(options_of(word) for word in arguments)) if arguments else frozenset()

@@ -39,7 +39,8 @@ class ToolReach:
 class World:
     """The tools of this version, the roles with where each was written, and who has which.
 
-    ``unbound`` are capability policies that bind nobody, with where each was written.
+    ``unbound`` are capability policies that bind nobody, ``empty`` those that hold no restriction, with where each
+    was written. ``skills`` are the runbooks there are, None when nobody looked.
     """
 
     tools: tuple[ToolReach, ...]
@@ -47,6 +48,8 @@ class World:
     default_role: str | None = None
     roles: Mapping[str, Origin] = field(default_factory=dict)
     unbound: Mapping[str, Origin] = field(default_factory=dict)
+    empty: Mapping[str, Origin] = field(default_factory=dict)
+    skills: frozenset[str] | None = None
 
     def role_of(self, user: str) -> str | None:
         """Give a user's role."""

@@ -96,3 +96,26 @@ def test_what_is_odd_is_a_warning_with_its_place(rules: list[Rule], what: str) -
 def test_a_role_nobody_has_is_a_warning_unless_it_is_a_default() -> None:
     world = World(TOOLS, {}, "operator", {"operator": HERE, "spare": HERE, "viewer": Origin("default")})
     assert said(world=world) == ["warning role:spare nobody has this role"]
+
+
+def test_a_risk_that_lowers_nothing_and_one_that_undermines_are_warnings() -> None:
+    from dataclasses import replace
+
+    inert = replace(rule("r1", Verdict.ALLOW, tools=("file_read",)), risk=Risk.LOW)
+    assert said(inert) == ["warning r1 its risk lowers nothing: what it allows never starts above low"]
+    lowers = replace(rule("r2", Verdict.ALLOW, tools=("shell_exec",), commands=("df",)), risk=Risk.LOW)
+    under = rule("r1", Verdict.ASK, tools=("shell_exec",), commands=("df",), min_risk=Risk.HIGH)
+    assert said(under, lowers) == ["warning r1 calls it means start at low by r2 (p.yaml:2), below its min_risk"]
+    elsewhere = rule("r1", Verdict.ASK, tools=("shell_exec",), commands=("du",), min_risk=Risk.HIGH)
+    assert said(elsewhere, lowers) == []
+
+
+def test_a_runbook_that_is_not_there_and_a_policy_without_restrictions_are_warnings() -> None:
+    from dataclasses import replace
+
+    world = replace(WORLD, skills=frozenset({"log-analysis"}), empty={"loose": HERE})
+    assert said(rule("r1", Verdict.DENY, skills=("log-analisys",)), world=world) == [
+        "warning r1 there is no runbook log-analisys; did you mean `log-analysis`?",
+        "warning capability:loose it restricts nothing: it holds no list and no lower risk",
+    ]
+    assert said(rule("r1", Verdict.DENY, skills=("any",))) == []

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from akili_cli.core.policy.engine import RuleSet
 from akili_cli.core.policy.match import compile_match, parse_command_pattern
-from akili_cli.core.policy.model import Action, Match
+from akili_cli.core.policy.model import Action, Match, Rule
 from akili_cli.domain.calls import Source
-from akili_cli.domain.decisions import Verdict
+from akili_cli.domain.decisions import BUILT_IN, Verdict
 from akili_cli.domain.effects import Command, Effects
 from akili_cli.domain.risk import Risk
 from tests.fakes.actions import action, command, run_of
@@ -185,3 +188,32 @@ def test_an_allowed_program_is_not_a_file_of_that_name() -> None:
     assert allowed("/usr/bin/cat", path="/usr/bin/cat")
     assert not allowed("./cat", path=None)
     assert not allowed("/srv/bin/cat", path="/srv/bin/cat")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches"),
+    [
+        ("nice", True),
+        ("/usr/bin/nice", True),
+        ("nice rm", True),
+        ("rm", True),
+        ("rm -rf", True),
+        ("env", True),
+        ("nice ls", False),
+        ("timeout", False),
+        ("ic", False),
+    ],
+)
+def test_a_restriction_on_a_wrapper_means_whatever_it_starts(pattern: str, matches: bool) -> None:
+    wrapped = replace(command("rm", "-rf", "/x"), wrappers=("env", "nice"))
+    what = action(effects=Effects(deletes=("/x",), commands=(wrapped,)))
+    assert speaks(Match(commands=(pattern,)), what) is matches
+    rule = Rule("r", BUILT_IN, Verdict.DENY, Match(commands=(pattern,)), "why")
+    assert (rule in RuleSet((rule,)).matching(what)) is matches
+
+
+def test_an_allowance_of_a_wrapper_allows_nothing_by_itself() -> None:
+    wrapped = replace(command("rm", "-rf", "/x"), wrappers=("nice",))
+    what = action(effects=Effects(commands=(wrapped,)))
+    assert not speaks(Match(commands=("nice",)), what, Verdict.ALLOW)
+    assert not speaks(Match(commands=("nice rm",)), what, Verdict.ALLOW)
