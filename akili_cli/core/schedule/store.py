@@ -217,6 +217,16 @@ def history(conn: Connection, org: str, kind: str, job_ids: Sequence[str] | None
     return [_record(row) for row in conn.execute(sql, values)]
 
 
+def last_ok(conn: Connection, org: str, kind: str, job_id: str) -> float | None:
+    """Give when a job last ended well (epoch seconds); None when it never did."""
+    sql = (
+        "SELECT max(finished_at) AS at FROM fires"
+        " WHERE org_id = :org AND kind = :kind AND job_id = :job AND status = 'ok'"
+    )
+    at = conn.execute(sql, {"org": org, "kind": kind, "job": job_id})[0]["at"]
+    return None if at is None else float(str(at))
+
+
 def _fire(row: Row) -> Fire:
     return Fire(
         id=str(row["id"]),

@@ -75,11 +75,11 @@ class Ticker:
         """Tick until cancelled. A lost database is waited for; nothing is claimed meanwhile."""
         while True:
             pause = PING_S
+            self._changed.clear()
             try:
                 pause = await self.tick()
             except AkiliError as error:
                 _LOG.warning("the ticker could not tick: %s", error)
-            self._changed.clear()
             try:
                 async with asyncio.timeout(max(pause, MIN_PAUSE_S)):
                     await self._changed.wait()
