@@ -43,6 +43,7 @@ from akili_cli.core.undo.journal import Journal
 from akili_cli.domain.clock import Clock, SystemClock
 from akili_cli.domain.messages import Model
 from akili_cli.domain.ports import NoKnowledge
+from akili_cli.features.alerts.service import AlertService
 from akili_cli.features.cron.service import CronService
 from akili_cli.features.runbooks.service import RunbookService
 
@@ -88,6 +89,7 @@ class App:
     runbooks: RunbookService
     notifications: Notifications
     cron: CronService
+    alerts: AlertService
     protected: tuple[str, ...]
     notices: list[str] = field(default_factory=list)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -241,6 +243,20 @@ def open_cron(state: State, audit: AuditLog, notifier: Notifier) -> CronService:
     )
 
 
+def open_alerts(state: State, audit: AuditLog, notifier: Notifier) -> AlertService:
+    """Give the alert rules of the state's organisation."""
+    return AlertService(
+        db=state.db,
+        org=state.org,
+        settings=state.loaded.settings.alerting,
+        clock=state.clock,
+        audit=audit,
+        notifier=notifier,
+        permissions_of=permissions_finder(state.loaded),
+        is_admin=admin_finder(state.loaded),
+    )
+
+
 def open_runbooks(state: State) -> RunbookService:
     """Give the runbooks: the workspace's own first, then configured directories, then those that ship."""
     from akili_cli.features.runbooks.shipped import shipped_runbooks_dir
@@ -287,13 +303,15 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
             audit=audit,
         )
         cron = open_cron(state, audit, notifications.service)
+        alerts = open_alerts(state, audit, notifications.service)
         pipeline = Pipeline(
             tools=build_tools(
                 settings,
                 tool_roots(state.loaded, cwd=state.start.cwd, home=state.home),
                 sandbox,
                 open_journal(state),
-                rooms=RoomParts(jobs=cron, outbox=notifications.service, carrier=notifications.courier),
+                rooms=RoomParts(jobs=cron, rules=alerts, outbox=notifications.service, carrier=notifications.courier),
+                clock=state.clock,
                 home=str(state.home),
                 cwd=str(state.start.cwd),
             ),
@@ -316,6 +334,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
             runbooks=open_runbooks(state),
             notifications=notifications,
             cron=cron,
+            alerts=alerts,
             protected=protected,
             _opened=stack,
         )

@@ -261,6 +261,13 @@ def _delivery_calls(match: Match, _places: Places) -> Iterator[dict[str, object]
         yield {"delivery_id": PROBE, "channel": PROBE, "host": parse_url(url).authority}
 
 
+def _endpoint_calls(match: Match, _places: Places) -> Iterator[dict[str, object]]:
+    for url in urls(match):
+        yield {"kind": "http", "url": url}
+        target = parse_url(url)
+        yield {"kind": "tcp", "host": target.host, "port": target.port}
+
+
 def _git_reads(match: Match, places: Places) -> Iterator[dict[str, object]]:
     return _git_calls(match, places, "reads", ("status", ()))
 
@@ -332,4 +339,5 @@ _MAKERS: Mapping[str, Callable[[Match, Places], Iterator[dict[str, object]]]] = 
     "code_exec": _code_calls,
     "send_notification": _message_calls,
     "notification_deliver": _delivery_calls,
+    "endpoint_check": _endpoint_calls,
 }

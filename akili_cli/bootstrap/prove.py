@@ -14,7 +14,7 @@ from akili_cli.domain.calls import Source, Status, StepResult
 from akili_cli.domain.decisions import Verdict
 
 AT_ONCE = 8
-RESERVED = frozenset({"file_restore", "git_restore", "sandbox_probe", "notification_deliver"})
+RESERVED = frozenset({"file_restore", "git_restore", "sandbox_probe", "notification_deliver", "endpoint_check"})
 Send = Callable[[Ground, Asked], Awaitable[StepResult | None]]
 
 
@@ -23,8 +23,7 @@ class Entrance:
     """One way calls come in.
 
     ``carries`` are the circumstances it can bring: ``read_only``, ``autonomous``, ``untrusted``, ``skill``; those
-    in ``always`` come with every call. ``only`` names the one tool, of those that models are not offered, that calls
-    of it can ask for.
+    in ``always`` come with every call. ``only`` names the one tool that calls of it can ask for.
     ``primes`` says that outside text gets in only by an earlier call of the same run; without ``agents`` nothing comes
     in here in the name of one. ``send`` makes a call
     through its own code and gives what the pipeline answered; ``resumes`` says that a person said yes before.

@@ -15,9 +15,11 @@ from akili_cli.core.schedule.base import Notice
 from akili_cli.core.tools.base import Tool
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.calls import Principal
+from akili_cli.domain.clock import SystemClock
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.errors import SandboxError, ToolFailedError
 from akili_cli.domain.images import BeforeImages, NoBeforeImages, NoRepositoryImages, RepositoryImages, RepositoryPlaces
+from akili_cli.features.alerts.model import AlertRule, RuleDraft
 from akili_cli.features.cron.model import CronJob, JobDraft
 from akili_cli.features.notifications.model import Delivery
 
@@ -33,6 +35,8 @@ KINDS = {
     "code_exec": frozenset({"reads", "writes", "deletes", "commands"}),
     "web_fetch": frozenset({"hosts"}),
     "create_cronjob": frozenset({"channels"}),
+    "create_alert": frozenset({"channels"}),
+    "endpoint_check": frozenset({"hosts"}),
     "send_notification": frozenset({"channels"}),
     "notification_deliver": frozenset({"channels", "hosts"}),
 }
@@ -72,6 +76,14 @@ class NoRooms:
         raise ToolFailedError("this is a rehearsal; nothing is sent")
 
 
+class NoRules:
+    """Keeps no rule, ever."""
+
+    async def add(self, _draft: RuleDraft, _by: Principal) -> AlertRule:
+        """Raise ``ToolFailedError``."""
+        raise ToolFailedError("this is a rehearsal; nothing is stored")
+
+
 class _AssumedRepositories(NoRepositoryImages):
     def reversible(self, _places: RepositoryPlaces) -> bool:
         return True
@@ -95,7 +107,8 @@ def rehearsal_tools(
         roots,
         NoSandbox(),
         images or _AssumedImages(),
-        rooms=RoomParts(jobs=NoRooms(), outbox=NoRooms(), carrier=NoRooms()),
+        rooms=RoomParts(jobs=NoRooms(), rules=NoRules(), outbox=NoRooms(), carrier=NoRooms()),
+        clock=SystemClock(),
         home=home,
         cwd=cwd,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from akili_cli.adapters.engine.backends.inline import InlineEngine
 from akili_cli.adapters.engine.base import Engine
+from akili_cli.bootstrap.alerts import alert_schedule
 from akili_cli.bootstrap.app import App, database_dsn
 from akili_cli.bootstrap.goals import AgentGoals
 from akili_cli.bootstrap.heartbeats import heartbeat_files, heartbeat_schedule
@@ -81,6 +82,8 @@ def schedules(app: App, kinds: Sequence[str]) -> list[Schedule]:
         rooms.append(CronSchedule(settings=settings.scheduler, agent=agent, notifier=notifier))
     if "heartbeat" in kinds:
         rooms.append(heartbeat_schedule(app, agent))
+    if "alert" in kinds:
+        rooms.append(alert_schedule(app))
     return rooms
 
 
@@ -99,6 +102,7 @@ def switched_on(app: App) -> tuple[str, ...]:
     switches = {
         "cron": ("scheduler", settings.scheduler.enabled),
         "heartbeat": ("heartbeat_tasks", settings.heartbeat_tasks.enabled),
+        "alert": ("alerting", settings.alerting.enabled),
     }
     kinds = tuple(kind for kind, (_, on) in switches.items() if on)
     if not kinds:

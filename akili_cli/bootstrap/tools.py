@@ -20,7 +20,9 @@ from akili_cli.core.tools.builtin.shell_exec import ShellExec
 from akili_cli.core.tools.builtin.web_fetch import WebFetch
 from akili_cli.core.tools.settings import FileToolSettings
 from akili_cli.core.tools.toolbox import ToolBox
+from akili_cli.domain.clock import Clock
 from akili_cli.domain.images import BeforeImages
+from akili_cli.features.alerts.tools import CreateAlert, EndpointCheck, Rules
 from akili_cli.features.cron.tools import CreateCronjob, Jobs
 from akili_cli.features.notifications.tools import Carrier, NotificationDeliver, Outbox, SendNotification
 
@@ -32,6 +34,7 @@ class RoomParts:
     """What the tools of the rooms use."""
 
     jobs: Jobs
+    rules: Rules
     outbox: Outbox
     carrier: Carrier
 
@@ -43,10 +46,11 @@ def build_tools(
     images: BeforeImages,
     *,
     rooms: RoomParts,
+    clock: Clock,
     home: str,
     cwd: str,
 ) -> ToolBox:
-    """Give every tool, wired; allowed paths come resolved. Models are not offered those that undo or deliver."""
+    """Give every tool, wired; allowed paths come resolved. Models are not offered those that undo, deliver or check."""
     notifies = settings.notification.enabled
     files = FileToolSettings(allowed_paths=roots.files, max_file_size_bytes=settings.tools.file.max_file_size_bytes)
     return ToolBox(
@@ -59,11 +63,13 @@ def build_tools(
             CodeExec(sandbox, settings.tools.code.allowed_languages, settings.sandbox.max_execution_seconds, home),
             WebFetch(settings.tools.web),
             *((CreateCronjob(rooms.jobs),) if settings.scheduler.enabled else ()),
+            *((CreateAlert(rooms.rules),) if settings.alerting.enabled else ()),
             *((SendNotification(rooms.outbox),) if notifies else ()),
         ),
         unoffered=(
             FileRestore(files, images, home=home, cwd=cwd),
             GitRestore(images.repositories),
+            EndpointCheck(settings.tools.web.allowed_private_hosts, clock),
             *((NotificationDeliver(rooms.carrier),) if notifies else ()),
         ),
     )

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "budget": ("akili_cli.cli.budget", "Show what was spent today and what is left."),
     "cron": ("akili_cli.cli.cron", "Make, change, run and follow recurring jobs."),
     "heartbeats": ("akili_cli.cli.heartbeats", "Check, show, run and follow the tasks in Markdown files."),
+    "alerts": ("akili_cli.cli.alerts", "Watch targets and tell people when something changes."),
     "gateway": ("akili_cli.cli.gateway", "Run what is due: cron jobs, heartbeat tasks, and the messages they send."),
     "agent": (
         "akili_cli.cli.agent",

@@ -35,6 +35,7 @@ def cross_problems(data: Mapping[str, object]) -> list[Problem]:
         *_providers(data),
         *secret_problems(data),
         *_budget(data),
+        *_alerting(data),
     ]
 
 
@@ -134,6 +135,13 @@ def _sandbox(data: object) -> Iterator[Problem]:
         yield Problem(
             ("sandbox", "docker"), "has no effect with `type: process`; set `sandbox.type: docker` or remove it"
         )
+
+
+def _alerting(data: object) -> Iterator[Problem]:
+    on = next((value for _, value in pick(data, "alerting.enabled")), False)
+    tells = next((value for _, value in pick(data, "notification.enabled")), False)
+    if on is True and tells is not True:
+        yield Problem(("alerting", "enabled"), "needs `notification.enabled: true`: nobody would be told")
 
 
 def _storage(data: object) -> Iterator[Problem]:

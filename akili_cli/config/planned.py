@@ -20,7 +20,6 @@ PLANNED_KEYS = frozenset(
         "gateways.telegram",
         "gateways.signal",
         "orchestrator",
-        "alerting",
         "infrastructure",
         "soul",
         "observability",

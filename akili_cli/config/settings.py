@@ -16,6 +16,7 @@ from akili_cli.core.budget.settings import BudgetSettings
 from akili_cli.core.sandbox.settings import SandboxSettings
 from akili_cli.core.tools.settings import ToolSettings
 from akili_cli.core.undo.settings import UndoSettings
+from akili_cli.features.alerts.settings import AlertingSettings
 from akili_cli.features.cron.settings import SchedulerSettings
 from akili_cli.features.heartbeats.settings import HeartbeatSettings
 from akili_cli.features.notifications.settings import NotificationSettings
@@ -63,6 +64,7 @@ DEFAULT_SECURITY: dict[str, object] = {
                 "git_read",
                 "send_notification",
                 "create_cronjob",
+                "create_alert",
             ],
             "max_risk_level": "medium",
             "require_approval": ["write_files"],
@@ -78,6 +80,7 @@ DEFAULT_SECURITY: dict[str, object] = {
                 "code_exec",
                 "send_notification",
                 "create_cronjob",
+                "create_alert",
             ],
             "max_risk_level": "critical",
             "require_approval": ["write_files", "git_write", "code_exec"],
@@ -118,4 +121,5 @@ class Settings(BaseModel):
     scheduler: SchedulerSettings = SchedulerSettings.model_validate({})
     heartbeat_tasks: HeartbeatSettings = HeartbeatSettings.model_validate({})
     notification: NotificationSettings = NotificationSettings.model_validate({})
+    alerting: AlertingSettings = AlertingSettings.model_validate({})
     logging: LoggingSettings = LoggingSettings.model_validate({})

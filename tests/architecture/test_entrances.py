@@ -21,6 +21,7 @@ PROVED = {
     "cli/approvals.py": ("approvals approve", "approvals edit", "plan apply"),
     "cli/repl_commands.py": ("approvals approve", "approvals edit"),
     "features/notifications/worker.py": ("channels test",),
+    "features/alerts/checking.py": ("alerts", "alerts of commands"),
     "features/heartbeats/precheck.py": ("heartbeats",),
     "cli/policy/entrances.py": (),
 }

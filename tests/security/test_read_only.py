@@ -26,7 +26,7 @@ from tests.fakes.wiring import ScriptedAsker
 
 EVERYTHING = (
     *("read_files", "write_files", "shell_exec", "code_exec", "web_search", "git_read", "git_write", "autonomous"),
-    *("create_cronjob", "send_notification"),
+    *("create_cronjob", "create_alert", "send_notification"),
 )
 DIGEST = "0" * 64
 CHANGES: dict[str, tuple[dict[str, Any], ...]] = {
@@ -61,6 +61,10 @@ CHANGES: dict[str, tuple[dict[str, Any], ...]] = {
     "file_restore": ({"entry": "abcd", "path": "{work}/kept", "current": DIGEST, "earlier": None},),
     "git_restore": ({"entry": "abcd", "repo_path": "{work}", "current": DIGEST, "earlier": DIGEST},),
     "create_cronjob": ({"name": "x", "cron_expression": "* * * * *", "goal": "x"},),
+    "create_alert": (
+        {"name": "x", "cron_expression": "* * * * *", "check_type": "tcp", "target": "a:1", "channels": ["x"]},
+    ),
+    "endpoint_check": ({"kind": "tcp", "host": "127.0.0.1", "port": 1},),
     "send_notification": ({"channels": ["x"], "message": "x"},),
     "notification_deliver": ({"delivery_id": "x", "channel": "x", "host": ""},),
 }

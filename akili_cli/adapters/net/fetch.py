@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Literal
 
 import httpcore
 
 from akili_cli.adapters.net.body import read_body
-from akili_cli.adapters.net.pinned import MAX_TRIED, PinnedBackend, tls_context
+from akili_cli.adapters.net.exchange import exchange
 from akili_cli.adapters.net.resolve import Resolver, checked_addresses, is_private_host, system_resolver
 from akili_cli.adapters.net.urls import Target, join_url, parse_url
 from akili_cli.domain.decisions import Permit
@@ -22,7 +21,6 @@ USER_AGENT = "Akili/1.0"
 MAX_REDIRECTS = 5
 MAX_HEADERS = 100
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_tls = cache(tls_context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +119,6 @@ def _next(base: Target, location: str, permit: Permit) -> Target:
 
 
 async def _request(target: Target, method: Method, addresses: tuple[str, ...], limits: FetchLimits) -> _Answer:
-    wait = {
-        "connect": limits.timeout_s / min(len(addresses), MAX_TRIED),
-        "read": limits.timeout_s,
-        "write": limits.timeout_s,
-    }
-    location = httpcore.URL(
-        scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
-    )
     headers = [
         (b"Host", target.host_header.encode()),
         (b"User-Agent", USER_AGENT.encode()),
@@ -137,15 +127,7 @@ async def _request(target: Target, method: Method, addresses: tuple[str, ...], l
         (b"Connection", b"close"),
     ]
     try:
-        async with (
-            httpcore.AsyncConnectionPool(
-                ssl_context=_tls() if target.scheme == "https" else None,
-                max_connections=1,
-                max_keepalive_connections=0,
-                network_backend=PinnedBackend(addresses),
-            ) as pool,
-            pool.stream(method, location, headers=headers, extensions={"timeout": wait}) as response,
-        ):
+        async with exchange(method, target, headers, addresses=addresses, timeout_s=limits.timeout_s) as response:
             return await _answer(response, method, limits)
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
         what = str(error)[:200] or type(error).__name__

@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from functools import cache
 
 import httpcore
 
 from akili_cli.adapters.net.body import read_body
+from akili_cli.adapters.net.exchange import exchange
 from akili_cli.adapters.net.fetch import MAX_HEADERS, FetchLimits, check_port
 from akili_cli.adapters.net.outgoing import SYSTEM_WIRE, Post, Posted, Wire
-from akili_cli.adapters.net.pinned import MAX_TRIED, PinnedBackend, tls_context
 from akili_cli.adapters.net.resolve import checked_addresses
 from akili_cli.adapters.net.urls import Target, parse_url
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.errors import InvalidArgumentsError, PolicyDeniedError, ToolFailedError
 
 MAX_ANSWER_BYTES = 65_536
-_tls = cache(tls_context)
 
 
 async def post(
@@ -64,29 +62,19 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 async def _send(
     request: Post, target: Target, addresses: tuple[str, ...], limits: FetchLimits, tls: ssl.SSLContext | None
 ) -> Posted:
-    wait = {
-        "connect": limits.timeout_s / min(len(addresses), MAX_TRIED),
-        "read": limits.timeout_s,
-        "write": limits.timeout_s,
-    }
-    location = httpcore.URL(
-        scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
-    )
     fixed = {"Host": target.host_header, "Accept-Encoding": "identity", "Connection": "close"}
     fixed["Content-Length"] = str(len(request.body))
     headers = [(name.encode(), value.encode()) for name, value in {**request.headers, **fixed}.items()]
     try:
-        async with (
-            httpcore.AsyncConnectionPool(
-                ssl_context=(tls or _tls()) if target.scheme == "https" else None,
-                max_connections=1,
-                max_keepalive_connections=0,
-                network_backend=PinnedBackend(addresses),
-            ) as pool,
-            pool.stream(
-                "POST", location, headers=headers, content=request.body, extensions={"timeout": wait}
-            ) as response,
-        ):
+        async with exchange(
+            "POST",
+            target,
+            headers,
+            addresses=addresses,
+            timeout_s=limits.timeout_s,
+            tls=tls,
+            content=request.body,
+        ) as response:
             encoding = dict(response.headers).get(b"content-encoding", b"").decode("latin-1")
             body, _ = await read_body(response.aiter_stream(), encoding=encoding, max_bytes=limits.max_response_bytes)
             found: dict[str, str] = {}

@@ -58,6 +58,7 @@ RULES: tuple[Rule, ...] = (
         " AND f.run_id = run_effects.run_id AND f.finished_at IS NULL)",
     ),
     Rule("notification_deliveries", "finished_at < :before"),
+    Rule("alert_history", "created_at < :before"),
     Rule("heartbeat_task_results", "ended_at < :before"),
     Rule("heartbeat_tasks", "deleted_at < :before"),
     Rule(
@@ -72,6 +73,7 @@ RULES: tuple[Rule, ...] = (
 KEPT: dict[str, str] = {
     "audit_events": "the record is never shortened",
     "audit_streams": "the record is never shortened",
+    "alert_rules": "what somebody set up",
     "cron_jobs": "what somebody set up",
     "heartbeat_files": "as many rows as files",
     "meta": "a few rows",

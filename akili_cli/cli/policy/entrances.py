@@ -34,6 +34,7 @@ from akili_cli.domain.messages import (
     ToolUseBlock,
     Usage,
 )
+from akili_cli.features.alerts.checking import put_check
 from akili_cli.features.cron.worker import CronSchedule
 from akili_cli.features.heartbeats.model import KIND as HEARTBEAT
 from akili_cli.features.notifications.worker import put
@@ -260,6 +261,10 @@ async def _heartbeat(ground: Ground, asked: Asked) -> StepResult | None:
     return await _ticked(schedule, _fire(job, HEARTBEAT, asked.user))
 
 
+async def _alert(ground: Ground, asked: Asked) -> StepResult | None:
+    return await put_check(ground.app.pipeline, asked.tool, asked.arguments, Principal(asked.user, Source.ALERT))
+
+
 _KEPT = frozenset({"untrusted", "skill"})
 ENTRANCES = (
     Entrance(
@@ -297,5 +302,14 @@ ENTRANCES = (
     ),
     Entrance(name="cron", source=Source.CRON, carries=_KEPT, primes=True, agents=False, send=_cron),
     Entrance(name="heartbeats", source=Source.HEARTBEAT, carries=_KEPT, primes=True, agents=False, send=_heartbeat),
+    Entrance(name="alerts", source=Source.ALERT, carries=frozenset(), agents=False, only="endpoint_check", send=_alert),
+    Entrance(
+        name="alerts of commands",
+        source=Source.ALERT,
+        carries=frozenset(),
+        agents=False,
+        only="shell_exec",
+        send=_alert,
+    ),
     Entrance(name="sandbox run", source=Source.CLI, carries=frozenset(), only="sandbox_probe", send=_sandbox),
 )

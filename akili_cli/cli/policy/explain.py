@@ -21,7 +21,7 @@ from akili_cli.domain.decisions import Decision
 from akili_cli.domain.errors import UsageError
 from akili_cli.domain.nearest import nearest
 
-SOURCES = ("cli", "repl", "cron", "heartbeat")
+SOURCES = ("cli", "repl", "cron", "heartbeat", "alert")
 _MATCHED = ("tools", "users", "commands", "reads", "writes", "deletes", "domains")
 
 

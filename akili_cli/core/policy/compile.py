@@ -166,6 +166,6 @@ def _tool_rules(roots: ToolRoots) -> Iterable[Rule]:
     )
     yield rule(
         "web.allowed_domains",
-        Match(tools=("web_fetch",), unless_domains=roots.domains),
+        Match(tools=("web_fetch", "endpoint_check"), unless_domains=roots.domains),
         "the host is not in tools.web.allowed_domains",
     )

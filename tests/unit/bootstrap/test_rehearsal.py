@@ -23,7 +23,7 @@ async def test_nothing_is_started() -> None:
     await sandbox.close()
 
 
-SWITCHED_ON = {"send_notification", "notification_deliver", "create_cronjob"}
+SWITCHED_ON = {"send_notification", "notification_deliver", "create_cronjob", "create_alert"}
 
 
 def test_every_tool_says_what_it_may_do(tmp_path: Path) -> None:
