@@ -39,14 +39,14 @@ def read_folders(directories: Sequence[Path]) -> Found:
         try:
             names = sorted(entry.name for entry in os.scandir(directory) if entry.name.endswith(".md"))
         except OSError as error:
-            problems.append(f"{directory}: cannot be read: {error.strerror}")
+            problems.append(f"{_shown(directory)}: cannot be read: {error.strerror}")
             continue
         except ValueError:
-            problems.append(f"{str(directory)!r}: is no path")
+            problems.append(f"{_shown(directory)!r}: is no path")
             continue
         shown = [name for name in names if not name.startswith(".")]
         if len(shown) > MAX_FILES:
-            problems.append(f"{directory}: more than {MAX_FILES} task files; the rest is left out")
+            problems.append(f"{_shown(directory)}: more than {MAX_FILES} task files; the rest is left out")
         for name in shown[:MAX_FILES]:
             path = directory / name
             files.setdefault(str(path), _read(path))
@@ -54,33 +54,41 @@ def read_folders(directories: Sequence[Path]) -> Found:
 
 
 def _read(path: Path) -> TaskFile:
-    shown = str(path).encode("utf-8", "backslashreplace").decode()
+    shown = _shown(path)
     try:
         return parse_file(read_trusted(path), path=shown)
     except ConfigError as error:
         return TaskFile(path=shown, problems=(f"{error} ({error.hint})" if error.hint else str(error),))
 
 
+def _shown(path: Path) -> str:
+    """Write a path so that any database and terminal takes it."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def read_file(path: Path) -> bytes:
     """Read a file whoever wrote it, for checking; raises ``ConfigError``."""
-    return _bytes(path)[0]
+    return _bytes(path, _shown(path))[0]
 
 
 def read_trusted(path: Path) -> bytes:
     """Read a file that only root and akili's own user can have written; raises ``ConfigError`` that says what to do."""
+    name = _shown(path)
     try:
         real = path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    for place in (*reversed(real.parents),):
+        raise ConfigError(
+            f"{name}: cannot be read: {getattr(error, 'strerror', None) or 'it leads nowhere'}"
+        ) from error
+    for place in reversed(real.parents):
         try:
             status = place.stat()
         except OSError as error:
-            raise ConfigError(f"{path}: {place} cannot be looked at: {error.strerror}") from error
+            raise ConfigError(f"{name}: {_shown(place)} cannot be looked at: {error.strerror}") from error
         kept_apart = place != real.parent and status.st_mode & stat.S_ISVTX
-        _check(f"{path}: the directory {place}", status, writable=bool(kept_apart))
-    data, status = _bytes(real, shown=path)
-    _check(f"{path}: it", status)
+        _check(f"{name}: the directory {_shown(place)}", status, writable=bool(kept_apart))
+    data, status = _bytes(real, name)
+    _check(f"{name}: it", status)
     return data
 
 
@@ -98,18 +106,19 @@ def _check(what: str, status: os.stat_result, *, writable: bool = False) -> None
         )
 
 
-def _bytes(path: Path, shown: Path | None = None) -> tuple[bytes, os.stat_result]:
+def _bytes(path: Path, name: str) -> tuple[bytes, os.stat_result]:
     """Read one byte more than is allowed; a pipe or device is refused and not waited for."""
-    name = shown or path
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    with os.fdopen(fd, "rb") as file:
+        raise ConfigError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or 'no path'}") from error
+    try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(f"{name}: is not a regular file")
-        try:
+        with os.fdopen(fd, "rb", closefd=False) as file:
             return file.read(MAX_BYTES + 1), status
-        except OSError as error:
-            raise ConfigError(f"{name}: cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be read: {error.strerror}") from error
+    finally:
+        os.close(fd)

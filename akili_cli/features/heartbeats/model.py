@@ -73,7 +73,12 @@ class Precheck:
         return f"{self.kind} {self.value}"
 
 
-_NAME = StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/]+$")
+_PLAIN = r"^[^\x00-\x1f\x7f]+$"
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/]+$")]
+Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+User = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PLAIN)]
+Channel = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PLAIN)]
+Channels = Annotated[tuple[Channel, ...], Field(strict=False, max_length=20)]
 
 
 class FrontMatter(BaseModel):
@@ -81,20 +86,12 @@ class FrontMatter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    name: Annotated[str, _NAME]
-    description: Annotated[str, StringConstraints(max_length=2000)] | None = None
-    user_id: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = (
-        None
-    )
+    name: Name
+    description: Text | None = None
+    user_id: User | None = None
     default_cron: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     default_budget_usd: float | None = Field(None, gt=0, le=MAX_BUDGET_USD, allow_inf_nan=False)
-    notification_channels: (
-        Annotated[
-            tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...],
-            Field(strict=False, max_length=20),
-        ]
-        | None
-    ) = None
+    notification_channels: Channels | None = None
     enabled: bool = True
 
 

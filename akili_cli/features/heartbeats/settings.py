@@ -6,10 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from akili_cli.features.heartbeats.model import Notify
+from akili_cli.features.heartbeats.model import Notify, User
 
 Directory = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-User = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class HeartbeatSettings(BaseModel):
