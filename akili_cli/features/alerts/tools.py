@@ -16,6 +16,7 @@ from akili_cli.domain.clock import Clock, iso
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import ConflictError, InvalidArgumentsError, PolicyDeniedError, ToolFailedError
+from akili_cli.domain.hosts import host_name
 from akili_cli.domain.risk import Risk
 from akili_cli.features.alerts.model import (
     AlertRule,
@@ -105,7 +106,11 @@ class EndpointCheck:
         wants_url = args.kind == "http"
         if wants_url != bool(args.url) or wants_url == bool(args.host) or wants_url == bool(args.port):
             raise InvalidArgumentsError("http needs a url; tcp and tls need host and port")
-        return parse_url(args.url).authority if wants_url else host_and_port(args.host, args.port)
+        if wants_url:
+            return parse_url(args.url).authority
+        if host_name(args.host) is None:
+            raise InvalidArgumentsError(f"{args.host[:80]!r} is not a host")
+        return host_and_port(args.host, args.port)
 
 
 class Rules(Protocol):

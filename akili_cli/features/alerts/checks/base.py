@@ -9,7 +9,7 @@ from typing import Protocol
 from akili_cli.adapters.net.urls import parse_url
 from akili_cli.domain.calls import StepResult
 from akili_cli.domain.errors import InvalidArgumentsError
-from akili_cli.domain.hosts import split_host
+from akili_cli.domain.hosts import host_name, split_host
 from akili_cli.features.alerts.model import Result, Standing
 
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1, 60
@@ -86,12 +86,10 @@ def host_port(target: str, default_port: str = "") -> tuple[str, int]:
         url = parse_url(target)
         return url.host, url.port
     host, port = split_host(target)
+    if not (port or default_port) or host_name(host) is None:
+        raise InvalidArgumentsError("the target must be host:port")
     shown = f"[{host}]" if ":" in host else host
-    if not (port or default_port):
-        raise InvalidArgumentsError("the target must be host:port")
     url = parse_url(f"https://{shown}:{port or default_port}/")
-    if url.path != "/":
-        raise InvalidArgumentsError("the target must be host:port")
     return url.host, url.port
 
 
