@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,11 +23,12 @@ from akili_cli.core.audit.chain import (
 from akili_cli.core.audit.draft import Draft, Drafter, draft_of
 from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
 from akili_cli.domain.clock import Clock
-from akili_cli.domain.errors import AkiliError, AuditError
+from akili_cli.domain.errors import AkiliError, AuditError, StorageError
 
 __all__ = ["AuditLog", "load_or_create_key", "open_audit_log"]
 
 RESTATED_STREAMS = 8
+AGAIN_S = 1.0
 Guard = Callable[[Connection], None]
 
 
@@ -34,8 +36,9 @@ class AuditLog:
     """This process's stream. ``open_audit_log`` makes one; many tasks may append at once.
 
     Promise: when ``append`` returns, the entry's row and the stream's head are on the disk and its line is in
-    the file. When either could not be written, that append and every later one raises ``AuditError`` until the
-    log is opened again (as another stream), so the chain never forks and nothing runs unrecorded.
+    the file. When either could not be written, that append raises ``AuditError``, and every later one until the log is
+    opened again as another stream, so the chain never forks and nothing runs unrecorded. It opens itself again when it
+    was the database that failed and is back; a file that is gone, damaged or cannot grow stays a refusal.
     """
 
     def __init__(
@@ -62,6 +65,9 @@ class AuditLog:
         self._failed: AuditError | None = AuditError("the audit log is not open")
         self._waiting: list[_Waiting] = []
         self._flusher: asyncio.Task[None] | None = None
+        self._lost_database = False
+        self._opening = asyncio.Lock()
+        self._again_at = 0.0
         self.interrupted = 0
 
     @property
@@ -84,6 +90,7 @@ class AuditLog:
 
     async def _append(self, records: Sequence[AuditRecord], guard: Guard | None) -> list[AuditEntry]:
         drafts = [await self._drafter.draft(record) for record in records]
+        await self._begin_again()
         self._refuse_when_failed()
         if not drafts:
             return []
@@ -122,6 +129,21 @@ class AuditLog:
             raise _not_written(error) from error
         self._failed = None
 
+    async def _begin_again(self) -> None:
+        """After a database that was lost and is back, go on in a new stream; what is damaged stays refused.
+
+        The old stream is mended and closed as that of a killed process is; calls under way count as interrupted there
+        and get their outcome in the new one.
+        """
+        if self._failed is None or not self._lost_database:
+            return
+        async with self._opening:
+            if self._clock.monotonic() < self._again_at:  # somebody else has just tried
+                return
+            self._again_at = self._clock.monotonic() + AGAIN_S
+            with contextlib.suppress(AuditError):
+                await self.open()
+
     def _refuse_when_failed(self) -> None:
         if self._failed is not None:
             raise AuditError(str(self._failed), hint=self._failed.hint)
@@ -150,6 +172,7 @@ class AuditLog:
             self._write_lines(rows)
             done = True
         except (AkiliError, OSError) as error:
+            self._lost_database = isinstance(error, StorageError)
             self._fail(_not_written(error), group)
         finally:
             if not done and self._failed is None:

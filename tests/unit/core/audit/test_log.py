@@ -84,16 +84,21 @@ async def test_what_its_guard_refuses_is_not_written_and_the_rest_of_the_group_i
     assert await db.read(lambda connection: connection.execute("SELECT max(seq) AS n FROM audit_events")) == [{"n": 4}]
 
 
-async def test_a_guard_that_breaks_the_transaction_fails_the_log(db: SqliteDatabase, tmp_path: Path) -> None:
+async def test_a_guard_that_breaks_the_transaction_fails_its_group_and_the_log_goes_on_in_another_stream(
+    db: SqliteDatabase, tmp_path: Path
+) -> None:
     log = await open_audit_log(db, tmp_path / "audit", KEY, FakeClock(), Redactor())
+    first = log.stream
 
     def broken(connection: Connection) -> None:
         connection.execute("SELECT nonsense FROM nowhere")
 
     done = await asyncio.gather(log.append(RECORD, guard=broken), log.append(RECORD), return_exceptions=True)
     assert [type(one) for one in done] == [AuditError, AuditError]
-    with pytest.raises(AuditError):
-        await log.append(RECORD)
+    assert (await log.append(RECORD)).seq == 2
+    assert log.stream != first
+    await log.close()
+    assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
 
 
 async def test_a_head_that_was_changed_is_named_in_the_next_anchor(db: SqliteDatabase, tmp_path: Path) -> None:
