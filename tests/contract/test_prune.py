@@ -43,6 +43,8 @@ OVER: list[tuple[str, dict[str, object]]] = [
     ("nodes", {"id": "over", "seen_at": LONG_AGO}),
     ("run_effects", {"run_id": "over", "begun_at": LONG_AGO}),
     ("notification_deliveries", {"id": "over", "finished_at": LONG_AGO}),
+    ("heartbeat_task_results", {"id": "over", "ended_at": LONG_AGO}),
+    ("heartbeat_tasks", {"id": "over", "group_name": "over", "deleted_at": LONG_AGO}),
 ]
 STAYS: list[tuple[str, dict[str, object]]] = [
     ("conversations", {"id": "new", "updated_at": LATELY}),
@@ -62,6 +64,8 @@ STAYS: list[tuple[str, dict[str, object]]] = [
     ("nodes", {"id": "busy", "seen_at": LONG_AGO}),
     ("run_effects", {"run_id": "goes on", "begun_at": LONG_AGO}),
     ("notification_deliveries", {"id": "queued", "notice_key": "q", "created_at": LONG_AGO}),
+    ("heartbeat_task_results", {"id": "new", "ended_at": LATELY}),
+    ("heartbeat_tasks", {"id": "live", "group_name": "live", "last_run_at": LONG_AGO}),
     ("audit_events", {"stream": "s", "seq": 1, "at": LONG_AGO}),
     ("audit_streams", {"stream": "s", "started_at": LONG_AGO, "closed_at": LONG_AGO}),
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from akili_cli.adapters.files.frontmatter import split_front_matter
+from akili_cli.features.heartbeats.service import check_files
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "examples").glob("*.yaml"))
@@ -33,6 +34,13 @@ def test_an_example_configuration_is_accepted(path: Path, tmp_path: Path) -> Non
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize("path", HEARTBEATS, ids=lambda p: p.name)
+def test_a_heartbeat_file_is_valid(path: Path) -> None:
+    (file,) = check_files([path])
+    assert file.problems == ()
+    assert file.tasks
 
 
 @pytest.mark.parametrize("path", HEARTBEATS, ids=lambda p: p.name)

@@ -45,7 +45,7 @@ def test_a_call_needs_no_verdict_but_may_have_one() -> None:
         ("- {tool: x, verdict: deny}\n- {tool: x, verdict: maybe}", "c.yaml:2: verdict: input should be"),
         ("- {tool: x, verdict: deny, at: yesterday}", "at: must be a moment"),
         ('- {tool: x, verdict: deny, at: "2026-02-17T23:30"}', "with its time zone"),
-        ("- {tool: x, verdict: deny, source: cron}", "source: input should be"),
+        ("- {tool: x, verdict: deny, source: chat}", "source: input should be"),
         ("- {tool: x, verdict: deny, with: [1]}", "with: input should be"),
         ("- 7", "c.yaml:1"),
         ("- {tool: x, tool: y, verdict: deny}", "duplicate key"),
