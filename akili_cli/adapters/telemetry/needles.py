@@ -11,7 +11,6 @@ import shlex
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from sys import byteorder
 from typing import Literal
 from urllib.parse import quote, quote_plus
 
@@ -19,17 +18,17 @@ from akili_cli.adapters.telemetry.escapes import views
 
 MIN_SECRET_CHARS = 6
 _JSON_LEVELS = 4
-_MIN_HELD = 3
-_BETWEEN = re.compile(r"\\+[nrtx]|0x")
-_SLASHED = re.compile(r"\\+[nrtx]")
+_HEAD = 3
+_BETWEEN = re.compile(r"(?<!\\)\\++[nrtx]|0x")
+_SLASHED = re.compile(r"(?<!\\)\\++[nrtx]")
 _UNFINISHED = re.compile(
-    r"(?:\\+(?:[uU]\{?[0-9a-fA-F]{0,7}|x[0-9a-fA-F]?|[0-7]{0,2})|%(?:25)*[0-9a-fA-F]?|&#?[0-9a-zA-Z]{0,7}|=[0-9a-fA-F]?"
+    r"(?:(?<!\\)\\++(?:[uU]\{?[0-9a-fA-F]{0,7}|x[0-9a-fA-F]?|[0-7]{0,2})|%(?:25)*[0-9a-fA-F]?|&#?[0-9a-zA-Z]{0,7}|=[0-9a-fA-F]?"
     r"|0x?)\Z"
 )
 _APART = " \t\r\n:,%-._;|"
 _SEPARATORS = str.maketrans("", "", _APART)
 _SEPARATOR_CHARS = frozenset(_APART)
-_LOOSE = r"(?:[\s:,%\-._;|]|\\+[nrtx]|0x)*"
+_LOOSE = r"(?:[\s:,%\-._;|]|\\++[nrtx]|0x)*"
 # From how many bytes on a needle surely holds a piece of so many bytes (and type code) at every so-manieth place.
 _STRIDES: tuple[tuple[int, int, Literal["I", "Q"], int], ...] = (
     (39, 8, "Q", 32),
@@ -85,7 +84,7 @@ def needles_of(secret: str, name: str) -> list[Needle]:
         plain |= {once, quote(once, safe="")}
     plain |= {quote_plus(raw), secret.replace('"', '""'), secret.replace("'", "''")}
     plain.add(quopri.encodestring(raw, quotetabs=True).decode("ascii"))
-    plain |= {view.text for view in views(secret)}
+    plain |= {secret.replace("\\", ""), *(view.text for view in views(secret))}
     wide = secret.encode("utf-16-le", "surrogatepass")
     dense = {raw.hex(), wide.hex(), "".join(map(str, raw)), *_base32_cores(raw)}
     for octets in {raw, wide, json.dumps(secret)[1:-1].encode()}:
@@ -132,10 +131,11 @@ class _Pieces:
 
     def add(self, needle: Needle, raw: bytes) -> None:
         self.needles.append(needle)
-        size = self._size
-        for start in range(self._stride):
-            piece = int.from_bytes(raw[start : start + size], byteorder)
-            self.index.setdefault(piece, []).append(needle)
+        size, index = self._size, self.index
+        span = max(self._stride // size, 1) * size
+        for start in range(min(self._stride, size)):
+            for piece in memoryview(raw[start : start + span]).cast(self._code):
+                index.setdefault(piece, []).append(needle)
 
     def candidates(self, raw: bytes) -> Iterator[Needle]:
         if len(self.needles) * self._stride <= _FEW:
@@ -146,6 +146,28 @@ class _Pieces:
             end = start + (len(raw) - start) // self._size * self._size
             for piece in self.known.intersection(memoryview(raw)[start:end].cast(self._code)[::step]):
                 yield from self.index[piece]
+
+
+class _Begins:
+    """The forms whose beginning may stand at the end of a text."""
+
+    __slots__ = ("_forms", "_heads", "longest")
+
+    def __init__(self, forms: Iterable[str]) -> None:
+        self._forms = sorted(forms)
+        self._heads = {form[:_HEAD] for form in self._forms}
+        self.longest = max(map(len, self._forms), default=0)
+
+    def chars(self, text: str) -> int:
+        """Give the length of the longest end of a text that begins one of the forms."""
+        for start in range(max(len(text) - self.longest, 0), len(text)):
+            if len(text) - start >= _HEAD and text[start : start + _HEAD] not in self._heads:
+                continue
+            end = text[start:]
+            at = bisect_left(self._forms, end)
+            if at < len(self._forms) and self._forms[at].startswith(end):
+                return len(end)
+        return 0
 
 
 def _indexed(written: Iterable[tuple[Needle, str]]) -> tuple[_Pieces, ...]:
@@ -165,13 +187,12 @@ def _indexed(written: Iterable[tuple[Needle, str]]) -> tuple[_Pieces, ...]:
 class Needles:
     """All forms of all values, indexed, so that the cost of a search does not grow with their number."""
 
-    longest_first: tuple[Needle, ...] = ()
-    _plain: tuple[_Pieces, ...] = ()
-    _loose: tuple[_Pieces, ...] = ()
-    _spaced: tuple[str, ...] = ()
-    _written: tuple[str, ...] = ()
-    _dense: tuple[str, ...] = ()
-    _longest_chars: int = 0
+    longest_first: tuple[Needle, ...]
+    _plain: tuple[_Pieces, ...]
+    _loose: tuple[_Pieces, ...]
+    _spaced: _Begins
+    _written: _Begins
+    _dense: _Begins
 
     @classmethod
     def of(cls, needles: Iterable[Needle]) -> Needles:
@@ -182,12 +203,11 @@ class Needles:
         dense = {needle.dense for needle in ordered if needle.loose}
         return cls(
             ordered,
-            _indexed((needle, needle.low) for needle in ordered),
+            _indexed((needle, needle.low) for needle in ordered if not needle.loose),
             _indexed((needle, needle.dense) for needle in ordered if needle.loose),
-            tuple(sorted(spaced)),
-            tuple(sorted(needle.low for needle in ordered if not needle.loose)),
-            tuple(sorted(dense)),
-            max((len(needle.low) for needle in ordered), default=0),
+            _Begins(spaced),
+            _Begins({needle.low for needle in ordered if not needle.loose}),
+            _Begins(dense),
         )
 
     def found_in(self, low: str) -> list[Needle]:
@@ -210,24 +230,21 @@ class Needles:
         return max((len(text) - chars + count for chars, count in held.items() if count), default=0)
 
     def _held(self, text: str) -> int:
-        longest = max(_prefix_chars(self._tail(text), self._spaced), self._held_dense(text))
+        longest = max(self._spaced.chars(text.lower()), self._held_dense(text))
         for view in views(text):
-            count = max(_prefix_chars(self._tail(view.text), self._written), self._held_dense(view.text))
+            count = max(self._written.chars(view.text.lower()), self._held_dense(view.text))
             if count:
                 longest = max(longest, len(text) - view.source(len(view.text) - count, len(view.text))[0])
         return longest
 
     def _held_dense(self, text: str) -> int:
-        low, longest = self._tail(text), 0
+        low, longest = text[-4 * self._dense.longest :].lower(), 0
         for between in (_BETWEEN, _SLASHED):
             pieces = list(_dense_places(low, between))
-            count = _prefix_chars("".join(char for char, _ in pieces), self._dense)
-            if count >= _MIN_HELD:
+            count = self._dense.chars("".join(char for char, _ in pieces))
+            if count >= _HEAD:
                 longest = max(longest, len(low) - pieces[-count][1])
         return longest
-
-    def _tail(self, text: str) -> str:
-        return text[-4 * self._longest_chars :].lower() if self._longest_chars else ""
 
 
 def dense_of(text: str) -> str:
@@ -244,27 +261,13 @@ def _dense_places(low: str, between: re.Pattern[str]) -> Iterator[tuple[str, int
     yield from ((low[i], i) for i in range(at, len(low)) if low[i] not in _SEPARATOR_CHARS)
 
 
-def _prefix_chars(text: str, ordered: tuple[str, ...]) -> int:
-    """Give the length of the longest end of a text that begins one of the sorted forms."""
-    if not ordered:
-        return 0
-    for start in range(len(text)):
-        end = text[start:]
-        at = bisect_left(ordered, end)
-        if at < len(ordered) and ordered[at].startswith(end):
-            return len(end)
-    return 0
-
-
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
 def _dense_readings(low: str, raw: bytes) -> Iterator[bytes]:
-    """Give a text without what stands between characters, where that differs: ``0x`` may also be a part of Base64."""
-    dense = raw.translate(None, _APART.encode())
-    if dense != raw:
-        yield dense
+    """Give a text without what stands between characters; twice, for ``0x`` may also be a part of Base64."""
+    yield raw.translate(None, _APART.encode())
     if "\\" in low or "0x" in low:
         yield _bytes(_BETWEEN.sub("", low)).translate(None, _APART.encode())
 

@@ -15,7 +15,7 @@ from pathlib import PurePath
 from uuid import UUID
 
 from akili_cli.adapters.telemetry.escapes import views
-from akili_cli.adapters.telemetry.needles import MIN_SECRET_CHARS, Needles, needles_of
+from akili_cli.adapters.telemetry.needles import MIN_SECRET_CHARS, Needle, Needles, needles_of
 from akili_cli.adapters.telemetry.shapes import KEYWORDS, hide_named, is_plain_value, is_secret_name, label
 from akili_cli.adapters.telemetry.tokens import (
     NAMES,
@@ -49,8 +49,9 @@ class Redactor:
         self._lock = threading.Lock()
         self._names = set(NAMES)
         self._values: dict[str, str] = {}
+        self._forms: list[Needle] = []
         self._sealed: dict[str, list[str]] = {}
-        self._index: Needles | None = Needles()
+        self._index: Needles | None = None
         self._patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
 
     def register(self, secret: str, name: str) -> None:
@@ -67,6 +68,7 @@ class Redactor:
             if secret in self._values:
                 return
             self._values[secret] = name
+            self._forms += needles_of(secret, name)
             self._names.add(name)
             self._index = None
 
@@ -153,8 +155,7 @@ class Redactor:
         index = self._index
         if index is None:
             with self._lock:
-                forms = [needle for secret, name in self._values.items() for needle in needles_of(secret, name)]
-                index = self._index = Needles.of(forms)
+                index = self._index = Needles.of(self._forms)
         return index
 
     def _pass(self, text: str) -> str:

@@ -135,6 +135,7 @@ _NAME_ENDS = tuple(
 )  # one for each, for a pattern that begins with a literal is quick
 _NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _NAME_LONGEST = 200
+_INDENT_CHARS = 200
 _SHORT_VALUE = 3
 _COUNT_DIGITS = 7
 _PHRASE_CHARS = 20
@@ -215,8 +216,12 @@ def _hidden(found: re.Match[str], value: re.Match[str]) -> str | None:
 
 
 def _begins_yaml_line(found: re.Match[str]) -> bool:
-    line = found.string[found.string.rfind("\n", 0, found.start()) + 1 : found.start()]
-    return ": " in found["mid"] and not line.strip("- \t")
+    if ": " not in found["mid"]:
+        return False
+    start = found.start()
+    before = found.string[max(0, start - _INDENT_CHARS) : start]
+    line = before[before.rfind("\n") + 1 :]
+    return not line.strip("- \t") and (len(line) < len(before) or start <= _INDENT_CHARS)
 
 
 def _names_another(value: str) -> bool:
