@@ -9,14 +9,14 @@ import pytest
 
 from akili_cli.core.approvals.request import Held
 from akili_cli.core.policy.model import Match, Rule
-from akili_cli.domain.calls import Principal, Source
+from akili_cli.domain.calls import Principal
 from akili_cli.domain.decisions import BUILT_IN, Permit, Verdict
 from akili_cli.domain.risk import Risk
 from tests.contract.places import AnyDatabase, Place
 from tests.contract.test_grants import AUTO, BEN, approved_by_hand, request_of
 from tests.fakes.clock import FakeClock
 from tests.fakes.tools import Change
-from tests.fakes.wiring import call_of, open_bench, queue_on, run_by
+from tests.fakes.wiring import ScriptedAsker, call_of, open_bench, queue_on, run_by
 
 ASK = Rule("ask", BUILT_IN, Verdict.ASK, Match(tools=("change",)), "ask")
 ON = {"auto_approval": {"enabled": True, "allowed_tools": ["change"], "required_approvals": 2, "max_auto_approvals": 2}}
@@ -92,12 +92,10 @@ async def test_what_goes_through_by_itself_is_on_record_as_that_and_is_decided_a
 
 
 async def test_a_person_who_is_called_like_it_is_on_record_as_a_person(tmp_path: Path) -> None:
-    async with open_bench(tmp_path, [Change()], ASK) as bench:
-        await bench.pipeline.run(call_of("change"), run_by())
-        (held,) = await bench.pipeline.approvals.list()
-        await bench.pipeline.resume(held.id, Principal("auto-approval", Source.HTTP))
-        assert "auto_approved" not in await bench.results()
-        assert "approved" in await bench.results()
+    async with open_bench(tmp_path, [Change()], ASK, asker=ScriptedAsker()) as bench:
+        pipeline = replace(bench.pipeline, role_of=lambda _principal: "operator")
+        assert (await pipeline.run(call_of("change"), run_by("auto-approval"))).status == "ok"
+        assert await bench.results() == ["approved", "intent", "success"]
 
 
 async def test_an_edited_argument_is_another_call(tmp_path: Path) -> None:
