@@ -92,21 +92,23 @@ def _kill_at_random(akili: Placed, nodes: int) -> int:
     chance, kills = random.Random(7), 0
     running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
     end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        for number in range(nodes):
-            if number not in running:
-                running[number] = (_start(akili), time.monotonic() + chance.uniform(1.0, 6.0))
-            process, until = running[number]
-            if time.monotonic() >= until:
-                assert process.poll() is None, process.stderr and process.stderr.read()
-                process.kill()
-                process.communicate()
-                del running[number]
-                kills += 1
-        time.sleep(0.05)
-    for process, _ in running.values():
-        process.kill()
-        process.communicate()
+    try:
+        while time.monotonic() < end:
+            for number in range(nodes):
+                if number not in running:
+                    running[number] = (_start(akili), time.monotonic() + chance.uniform(1.0, 6.0))
+                process, until = running[number]
+                if time.monotonic() >= until:
+                    assert process.poll() is None, process.stderr and process.stderr.read()
+                    process.kill()
+                    process.communicate()
+                    del running[number]
+                    kills += 1
+            time.sleep(0.05)
+    finally:
+        for process, _ in running.values():
+            process.kill()
+            process.communicate()
     return kills + len(running)
 
 
@@ -114,13 +116,16 @@ def _settle(akili: Placed) -> None:
     """Let one node finish what the killed ones left, then end it in order."""
     process = _start(akili)
     end = time.monotonic() + SETTLE_S
-    while time.monotonic() < end:
-        fires = asyncio.run(_with_database(akili, _fires))
-        if len(fires) == JOBS and not any(status in ("running", "waiting") for _, status in fires):
-            break
-        time.sleep(0.5)
-    process.terminate()
-    _, err = process.communicate(timeout=60)
+    try:
+        while time.monotonic() < end:
+            fires = asyncio.run(_with_database(akili, _fires))
+            if len(fires) == JOBS and not any(status in ("running", "waiting") for _, status in fires):
+                break
+            time.sleep(0.5)
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 0, err
     assert b"Traceback" not in err, err.decode()
 
