@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -530,6 +533,62 @@ async def test_a_tree_cannot_fill_the_disk(tmp_path: Path, line: str) -> None:
     )
     assert not result.timed_out
     assert b"more than 40 MB on disk" in result.stderr
+
+
+async def test_a_tree_cannot_use_up_the_inodes() -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # in memory: nobody waits for a disk
+        box = ProcessSandbox(SandboxSettings(), Path(folder), SystemClock())
+        result = await py(box, "import os\nfor n in range(400_000): os.close(os.open(str(n), 65))", timeout_s=30)
+        assert not result.timed_out
+        assert result.exit_code == -9
+        assert b"more than 512 MB on disk" in result.stderr
+        assert os.listdir(folder) == []
+
+
+async def test_a_path_that_is_swapped_all_the_time_never_leads_elsewhere(
+    sandbox: ProcessSandbox, outside: Path
+) -> None:
+    ways = outside / "ways"
+    (ways / "real").mkdir(parents=True)
+    (ways / "real/secret").write_text("harmless")
+    for path in (ways, ways / "real"):
+        path.chmod(0o777)
+    (ways / "link").symlink_to(outside)
+    granted, stop = ways / "granted", threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            for name in ("real", "link"):
+                os.rename(ways / name, granted)
+                os.rename(granted, ways / name)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    seen = set()
+    try:
+        for _ in range(60):
+            with contextlib.suppress(SandboxError):
+                line = f"cat {granted}/secret; echo x > {granted}/new"
+                seen.add((await sh(sandbox, line, Effects(reads=(str(granted),), writes=(str(granted),)))).stdout)
+    finally:
+        stop.set()
+        swapper.join()
+    assert seen <= {b"", b"harmless"}
+    assert not (outside / "new").exists()
+    assert (outside / "secret").read_text() == CANARY
+
+
+async def test_a_program_that_waits_for_input_gets_none(sandbox: ProcessSandbox) -> None:
+    result = await sh(sandbox, "cat; read x; head -c1 /dev/tty; echo done")
+    assert result.stdout == b"done\n"
+    assert result.duration_s < 3
+
+
+async def test_what_stays_visible_is_said(sandbox: ProcessSandbox) -> None:
+    result = await sh(sandbox, "stat -c %s /etc/shadow; cat /etc/shadow || ls /etc || echo no more")
+    assert result.stdout == b"%d\nno more\n" % os.stat("/etc/shadow").st_size
+    files = next(layer for layer in sandbox.layers() if layer.name == "files")
+    assert "size and time of a file outside can be asked for by its exact name" in files.detail
 
 
 async def test_a_tree_cannot_use_more_cpu_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ class Probe:
             reason = self.failed.get("mount_namespace", "")
             how = f"no mounts of its own ({reason}): modes and times outside, and git hooks in writable repositories"
             how, fix = f"{how}, can change", USERNS_FIX
-        return self._one("landlock", "files", f"Landlock ABI {landlock.abi()}; {how}", fix)
+        return self._one("landlock", "files", f"Landlock ABI {landlock.abi()}; {how}; {_ASKED}", fix)
 
     def _network(self) -> Layer:
         how, fix = (
@@ -91,9 +91,12 @@ class Probe:
 
     def _processes(self) -> Layer:
         step = "pid_namespace" if self.root or self.works("user_namespace") else "user_namespace"
-        proc = "" if self.works("proc") else f"; no /proc inside ({self.failed.get('proc', '')})"
+        proc = "" if self.works("proc") else f"; no /proc of its own ({self.failed.get('proc', '')}): {_SEEN}"
         if step in self.failed:
-            detail = f"no PID namespace ({self.failed[step]}); leftovers are hunted down one by one"
+            detail = (
+                f"no PID namespace ({self.failed[step]}): leftovers are hunted down one by one; {_SEEN}, those of the "
+                "same uid slowed down and limited"
+            )
             return Layer("processes", active=False, detail=detail, fix=USERNS_FIX)
         return Layer("processes", active=True, detail=f"a PID namespace that ends with the command{proc}")
 
@@ -111,11 +114,14 @@ class Probe:
         return self._one("identity", "identity", detail, fix)
 
 
+_READING = "reading past file modes, where a permit names files"
 _AS_AKILI = "akili's own uid"
 _FOR_OWNERS = (
     "; files of root that a permit names are changed through copies, its directories by mounts with mapped ids, and "
     "stay root's"
 )
+_ASKED = "size and time of a file outside can be asked for by its exact name"
+_SEEN = "command lines of other processes can be seen"
 _FILTERS = ("landlock", "seccomp")
 _LIMITS = "CPU, memory, file size, descriptors, processes; the memory, CPU and disk of all together are watched"
 _METERED = (

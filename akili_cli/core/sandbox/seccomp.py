@@ -70,6 +70,7 @@ _MODES = {
     "aarch64": {52: 1, 53: 2, 33: 2},
 }
 _FCHMODAT2 = 452
+_WATCHES = {"x86_64": (253, 294), "aarch64": (26,)}  # inotify: names of files in any directory that modes let it see
 _OPENS = {"x86_64": {2: (1, 2), 257: (2, 3)}, "aarch64": {56: (2, 3)}}
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 
@@ -140,6 +141,7 @@ def program(machine: str, families: Sequence[int]) -> list[bytes]:
         (call["clone"], _unless_bits(0, _NEW_NAMESPACES)),
         (call["ioctl"], [_argument(1), _op(_EQUAL, _TIOCSTI, 1, 0), _op(_EQUAL, _TIOCLINUX, 0, 1), _DENY, _PASS]),
         (call["socket"], _socket_rules(families)),
+        *((number, [_refuse(errno.ENOSYS)]) for number in _WATCHES[machine]),  # no path rule holds for these
         (_OPENAT2, [_refuse(errno.ENOSYS)]),  # its mode is behind a pointer; what knows it falls back to openat
         *((number, _unless_bits(mode, _SET_ID)) for number, mode in (*_MODES[machine].items(), (_FCHMODAT2, 2))),
         *((number, _opening(*arguments)) for number, arguments in _OPENS[machine].items()),

@@ -46,7 +46,7 @@ def test_what_is_lost_without_a_namespace_is_said_with_the_reason_and_the_fix(st
 def test_a_missing_private_proc_is_said_but_takes_no_layer() -> None:
     found = {each.name: each for each in Probe(root=True, failed={"proc": "masked"}).layers()}
     assert found["processes"].active
-    assert "no /proc inside (masked)" in found["processes"].detail
+    assert "no /proc of its own (masked): command lines" in found["processes"].detail
 
 
 def test_only_steps_for_this_uid_are_wanted() -> None:
