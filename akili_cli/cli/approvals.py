@@ -192,8 +192,11 @@ async def _tell_card(app_: App, approval_id: str) -> None:
     """Show on stderr what is about to be approved, whole: what was typed may have been copied from a list."""
     from akili_cli.cli.card import card_lines
     from akili_cli.cli.facts import card_facts
+    from akili_cli.core.approvals.model import ApprovalStatus
 
     approval = await app_.approvals.get(approval_id)
+    if approval.status is not ApprovalStatus.PENDING:
+        return
     for line in card_lines(approval, await card_facts(app_.state, app_.approvals.place.layers, approval)):
         render.talk(line, "dim")
 
@@ -206,7 +209,8 @@ async def _approve_plan(plan_id: str, only: tuple[int, ...], as_json: bool) -> i
     async with opened_app() as app_:
         if not as_json:
             plan = await app_.approvals.plans.get(plan_id)
-            for line in _plan_lines(app_.state, plan.as_dict(app_.pipeline.ledger.tool_price)):
+            shown = plan.as_dict(app_.pipeline.ledger.tool_price) if plan.status == "pending" else None
+            for line in [] if shown is None else _plan_lines(app_.state, shown):
                 render.talk(line, "dim")
         done = await app_.pipeline.apply_plan(plan_id, principal(), only)
         for approval, step in done:
