@@ -324,7 +324,8 @@ async def test_every_text_from_every_source_stays_text(
 async def test_a_runbook_with_marks_opens_no_turn(workspace: Workspace) -> None:
     place = workspace.home / ".akili" / "runbooks"
     place.mkdir(mode=0o700)
-    head = "name: {0}\nagent_role: researcher\ncategory: x\ntools_required: [shell_exec]\nrisk_level: low\ndefault_budget: 0.5"
+    head = "name: {0}\nagent_role: researcher\ncategory: x\ntools_required: [shell_exec]\n"
+    head += "risk_level: low\ndefault_budget: 0.5"
     front = f"---\n{head}\nkeywords: [{{0}}word]\ndescription: About {{0}}word.\n---\n# {{0}}\n\n"
     texts = [one for one in CORPUS if one.tokens or hidden_in(one.text)]
     async with workspace.opened() as app:

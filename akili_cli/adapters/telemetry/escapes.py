@@ -181,7 +181,7 @@ def _columns(lines: str) -> str:
         columns = line[re.match(r"[0-7]*", line).end() :]  # type: ignore[union-attr] # it matches nothing at least
         for at in range(0, len(columns), 4):
             said = columns[at : at + 4].strip() or " "
-            octets += bytes([int(said, 8) & 0xFF]) if len(said) == 3 else (_plain(said) if said[1:] else said).encode()  # noqa: PLR2004 - octal
+            octets += bytes([int(said, 8) & 0xFF]) if len(said) == 3 else (_plain(said) if said[1:] else said).encode()  # noqa: PLR2004 - three octal digits
     return octets.decode("utf-8", "replace")
 
 

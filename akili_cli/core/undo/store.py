@@ -86,9 +86,9 @@ def newest(connection: Connection, who: Mapping[str, object]) -> UndoEntry | Non
 
 
 def make_room(connection: Connection, org: str, host: str, limit: int, keep: Collection[str]) -> list[str]:
-    """Give up the oldest images of an organisation on this machine until the rest takes at most ``limit`` bytes; give their digests.
+    """Give up an organisation's oldest images on this machine until the rest takes at most ``limit`` bytes.
 
-    Those in ``keep`` stay.
+    Gives the digests of those given up. Those in ``keep`` stay.
     """
     rows = connection.execute(
         "SELECT before_digest AS digest, MAX(stored_bytes) AS size, MAX(at) AS used FROM undo_entries "
