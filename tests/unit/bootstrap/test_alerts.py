@@ -13,7 +13,18 @@ from tests.fakes.cron import job
 async def test_jobs_of_other_rooms_are_found_by_their_names(tmp_path: Path) -> None:
     db = await open_sqlite(tmp_path / "a.db")
     await db.write(lambda c: cron.add(c, job(id="j7", name="nightly")))
-    spec = TaskSpec("disks", "look", "", "/x.md", 1, None, "* * * * *", Mode.QUICK, "look", 0.5)
+    spec = TaskSpec(
+        group="disks",
+        name="look",
+        description="",
+        path="/x.md",
+        line=1,
+        user=None,
+        cron_expression="* * * * *",
+        mode=Mode.QUICK,
+        prompt="look",
+        budget_usd=0.5,
+    )
     beat = HeartbeatTask(id="h7", org="default", spec=spec, user="ann", next_run_at=0.0, created_at=0.0, updated_at=0.0)
     await db.write(lambda c: heartbeats.add(c, beat))
     find = job_finder(db, "default")
