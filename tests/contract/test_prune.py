@@ -43,6 +43,7 @@ OVER: list[tuple[str, dict[str, object]]] = [
     ("nodes", {"id": "over", "seen_at": LONG_AGO}),
     ("run_effects", {"run_id": "over", "begun_at": LONG_AGO}),
     ("notification_deliveries", {"id": "over", "finished_at": LONG_AGO}),
+    ("alert_history", {"id": "over", "created_at": LONG_AGO}),
     ("heartbeat_task_results", {"id": "over", "ended_at": LONG_AGO}),
     ("heartbeat_tasks", {"id": "over", "group_name": "over", "deleted_at": LONG_AGO}),
 ]
@@ -64,6 +65,7 @@ STAYS: list[tuple[str, dict[str, object]]] = [
     ("nodes", {"id": "busy", "seen_at": LONG_AGO}),
     ("run_effects", {"run_id": "goes on", "begun_at": LONG_AGO}),
     ("notification_deliveries", {"id": "queued", "notice_key": "q", "created_at": LONG_AGO}),
+    ("alert_history", {"id": "new", "created_at": LATELY}),
     ("heartbeat_task_results", {"id": "new", "ended_at": LATELY}),
     ("heartbeat_tasks", {"id": "live", "group_name": "live", "last_run_at": LONG_AGO}),
     ("audit_events", {"stream": "s", "seq": 1, "at": LONG_AGO}),
