@@ -15,6 +15,9 @@ CAP_KILL = 5
 _CAP_SETPCAP = 8
 CAP_SYS_PTRACE = 19
 
+_ACCESS_AS_IT_IS = 0b1111
+"""``access()`` answers as ``open()`` would, which git asks first; root's uid alone gives nothing. Both for good."""
+
 _AMBIENT_RAISE, _AMBIENT_CLEAR = 2, 4
 _CAP_VERSION = 0x20080522
 _CAPGET, _CAPSET = (125, 126) if kernel.X86_64 else (90, 91)
@@ -49,6 +52,8 @@ def set_capabilities(kept: tuple[int, ...], *, inheritable: bool) -> None:
     Bounding first: that needs a capability which is gone afterwards. Raises ``OSError``.
     """
     _capset(_permitted(), 0)  # a change of uid left them permitted but not effective
+    if kept and holds(_CAP_SETPCAP):
+        kernel.prctl(kernel.PR_SET_SECUREBITS, _ACCESS_AS_IT_IS)
     error = kernel.drop_bounding(kept)
     if error != errno.EINVAL and (error != errno.EPERM or holds(_CAP_SETPCAP)):  # without it no_new_privs must do
         raise OSError(error, f"the bounding set: {os.strerror(error)}")
