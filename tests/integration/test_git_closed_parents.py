@@ -1,4 +1,4 @@
-"""A repository below a directory that is closed to others, as /root is: git in the real sandbox, as whoever runs this."""
+"""A repository below a directory that is closed to others, as /root is: git in the real sandbox."""
 
 from __future__ import annotations
 
