@@ -5,10 +5,10 @@ It only ever says "all of this is right"; whatever it cannot say that of is look
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Event
 
 from akili_cli.adapters.storage.base import Connection
 from akili_cli.core.audit import store
@@ -16,6 +16,7 @@ from akili_cli.core.audit.chain import ChainKey
 
 PAGE_ROWS = 500
 _PIECES = 3
+_AHEAD = 2  # so that the thread goes on at once, without waiting for us to ask
 _EXACT_SINCE = 2.0**30
 
 
@@ -31,38 +32,30 @@ class Page:
 
 
 class PageReader:
-    """Reads a stream's pages one ahead, in a thread of its own: the database joins while we hash."""
+    """Reads a stream's pages ahead, in a thread of its own: the database joins while we hash."""
 
     def __init__(self, connection: Connection, stream: str, *, pool: ThreadPoolExecutor) -> None:
         """Keep the parts."""
         self._fetch: Callable[[int], str] = lambda after: store.page_text(connection, stream, after, PAGE_ROWS)
-        self._begun = Event()
         self._pool = pool
-        self._ahead: tuple[int, Future[str]] | None = None
+        self._ahead: deque[tuple[int, Future[str]]] = deque()
 
     def after(self, seq: int) -> str:
         """Give the text of the page after a number."""
-        if self._ahead is not None and self._ahead[0] == seq:
-            text = self._ahead[1].result()
+        if self._ahead and self._ahead[0][0] == seq:
+            text = self._ahead.popleft()[1].result()
         else:
             self.settle()
             text = self._fetch(seq)
-        self._ahead = None
         if text.count("\n") + 1 == PAGE_ROWS * _PIECES:
-            self._begun.clear()
-            following = seq + PAGE_ROWS
-            self._ahead = (following, self._pool.submit(self._begin, following))
-            self._begun.wait()  # lets the other thread run until the database works; else it would wait for us
+            for following in range(seq + PAGE_ROWS * (len(self._ahead) + 1), seq + PAGE_ROWS * (_AHEAD + 1), PAGE_ROWS):
+                self._ahead.append((following, self._pool.submit(self._fetch, following)))
         return text
-
-    def _begin(self, seq: int) -> str:
-        self._begun.set()
-        return self._fetch(seq)
 
     def settle(self) -> None:
         """Wait until the connection is free for others."""
-        if self._ahead is not None:
-            self._ahead[1].exception()
+        while self._ahead:
+            self._ahead.popleft()[1].exception()
 
 
 def checked(text: str, stream: str, count: int, last_hash: str, key: ChainKey) -> Page | None:
