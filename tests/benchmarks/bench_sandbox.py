@@ -1,7 +1,8 @@
 """What confinement adds to one command: bare, under bubblewrap with comparable isolation, and under all our layers.
 
 All in one run, round-robin, so that whatever else the machine does hits everybody. ``python
-tests/benchmarks/bench_sandbox.py`` also runs 10,000 commands at concurrency 8 and looks for what they leave.
+tests/benchmarks/bench_sandbox.py`` runs 10,000 commands at concurrency 8 and checks what they leave; the suite itself
+does so for 2,000, in ``tests/unit/core/sandbox/backends/test_spawn.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from akili_cli.domain.effects import Effects
 from tests.benchmarks.figures import median, percentile, show
 from tests.fakes.permits import permit_for
 
-ROUNDS = 200
+ROUNDS = 300
+REPEATS = 5
+GROWTH_KIB = 4096
 SIDE_BY_SIDE = 8
 BUBBLEWRAP = (
     *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--ro-bind", "/usr", "/usr"),
@@ -63,7 +66,7 @@ async def rate(run: Run, at_once: int, count: int) -> float:
 
 
 @pytest.mark.benchmark
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_confinement_costs_less_than_bubblewraps() -> None:
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
@@ -77,48 +80,71 @@ async def test_confinement_costs_less_than_bubblewraps() -> None:
                 began = time.perf_counter()
                 await run()
                 times[name].append((time.perf_counter() - began) * 1000)
-        for name, run in runs.items():
-            own, bare = times[name], times["bare"]
-            added = (
-                f"added p50 {median(own) - median(bare):5.2f} p99 {percentile(own, 0.99) - percentile(bare, 0.99):6.2f}"
-            )
-            rates = [await rate(run, at_once, 240) for at_once in (1, SIDE_BY_SIDE)]
-            show(
-                f"sandbox: {name}",
-                f"p50 {median(own):5.2f} ms, {added}, {rates[0]:5.0f}/s at 1, {rates[1]:5.0f}/s at {SIDE_BY_SIDE}",
-            )
-        show("sandbox: akili, from nothing to the first result", f"{cold:.1f} ms")
+        rates: dict[tuple[str, int], list[float]] = {}
+        for _ in range(REPEATS):
+            for name, run in runs.items():
+                for at_once in (1, SIDE_BY_SIDE):
+                    rates.setdefault((name, at_once), []).append(await rate(run, at_once, 120))
         await sandbox.close()
+    figures = {
+        name: (
+            median(times[name]),
+            percentile(times[name], 0.99),
+            *(median(rates[name, at_once]) for at_once in (1, SIDE_BY_SIDE)),
+        )
+        for name in runs
+    }
+    bare = figures["bare"]
+    for name, (middle, worst, alone, together) in figures.items():
+        show(
+            f"sandbox: {name}",
+            f"p50 {middle:5.2f} ms, added p50 {middle - bare[0]:5.2f} p99 {worst - bare[1]:6.2f}, "
+            f"{alone:5.0f}/s at 1, {together:5.0f}/s at {SIDE_BY_SIDE}",
+        )
+    show("sandbox: akili, from nothing to the first result", f"{cold:.1f} ms")
     if "bubblewrap" not in runs:
         pytest.skip("bubblewrap is not installed: nothing to compare with")
-    assert median(times["akili"]) < median(times["bubblewrap"])
+    ours, theirs = figures["akili"], figures["bubblewrap"]
+    assert ours[0] < theirs[0], "p50"
+    assert ours[1] < theirs[1], "p99"
+    assert ours[2] > theirs[2], "commands/s at 1"
+    assert ours[3] > theirs[3], "commands/s at 8"
+
+
+def held(sandbox: ProcessSandbox) -> dict[str, int]:
+    """Count what akili and its zygote hold."""
+    own, zygote = Path("/proc/self"), Path(f"/proc/{sandbox._zygote.process_id}")
+
+    def kib(process: Path) -> int:
+        return int((process / "statm").read_text().split()[1]) * resource.getpagesize() >> 10
+
+    return {
+        "descriptors of akili": len(os.listdir(own / "fd")),
+        "descriptors of the zygote": len(os.listdir(zygote / "fd")),
+        "children of the zygote": len((zygote / f"task/{zygote.name}/children").read_text().split()),
+        "KiB of akili": kib(own),
+        "KiB of the zygote": kib(zygote),
+    }
 
 
 async def endure(count: int) -> None:
-    """Run many commands and show that nothing is left of them."""
+    """Run many commands at concurrency 8 and check that nothing is left of them: it took 40 to 65 s for 10,000."""
     with tempfile.TemporaryDirectory() as folder:
         sandbox = ProcessSandbox(SandboxSettings(), Path(folder), SystemClock())
         run = ways(sandbox)["akili"]
         await rate(run, SIDE_BY_SIDE, 200)
-
-        def held() -> tuple[int, int, int]:
-            zygote = Path(f"/proc/{sandbox._zygote.process_id}")
-            pages = int((zygote / "statm").read_text().split()[1])
-            return (
-                len(os.listdir("/proc/self/fd")),
-                len(os.listdir(zygote / "fd")),
-                pages * resource.getpagesize() >> 10,
-            )
-
-        before, own = held(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        await asyncio.sleep(1)
+        before = held(sandbox)
         per_s = await rate(run, SIDE_BY_SIDE, count)
-        await asyncio.sleep(0.3)
-        after, grown = held(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        show(f"sandbox: {count} commands at {SIDE_BY_SIDE} at once", f"{per_s:.0f}/s")
-        show("  descriptors of akili, of the zygote, KiB of the zygote", f"{before} -> {after}")
-        show("  largest memory of akili, KiB", f"{own} -> {grown}")
-        show("  scratch directories left", str(len(list(Path(folder).iterdir()))))
+        await asyncio.sleep(1)
+        after, left = held(sandbox), len(list(Path(folder).iterdir()))
         await sandbox.close()
+    show(f"sandbox: {count} commands at {SIDE_BY_SIDE} at once", f"{per_s:.0f}/s")
+    for name, number in before.items():
+        show(f"  {name}", f"{number} -> {after[name]}")
+        assert after[name] <= number + (GROWTH_KIB if name.startswith("KiB") else 0), f"{name} grew"
+    show("  scratch directories left", str(left))
+    assert left == 0
 
 
 if __name__ == "__main__":

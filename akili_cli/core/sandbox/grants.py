@@ -164,6 +164,8 @@ def grants_for(
 
 def _shown(foreign: Foreign, rules: Iterable[Rule]) -> tuple[str, ...]:
     """Give what may be read in staged directories, which show nothing else; a directory above one means all of it."""
+    if not foreign.stages:
+        return ()
     readable = dict.fromkeys(rule.path for rule in rules if rule.rights & landlock.READ_FILE)
     staged = [stage.path for stage in foreign.stages]
     return tuple(path for path in readable if any(is_within(path, root) or is_within(root, path) for root in staged))

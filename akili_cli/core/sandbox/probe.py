@@ -26,6 +26,7 @@ class Probe:
 
     root: bool
     failed: Mapping[str, str] = field(default_factory=dict)
+    _layers: list[tuple[Layer, ...]] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def wanted(self) -> tuple[str, ...]:
         """List every step worth trying for this uid."""
@@ -53,6 +54,11 @@ class Probe:
 
     def layers(self) -> tuple[Layer, ...]:
         """Report each layer, active or not."""
+        if not self._layers:
+            self._layers.append(self._report())
+        return self._layers[0]
+
+    def _report(self) -> tuple[Layer, ...]:
         return (
             self._files(),
             self._network(),

@@ -69,10 +69,13 @@ class Scratch:
 
 
 def _create(root: Path) -> tuple[Path, int]:
-    root.mkdir(mode=_OWN_ALL, parents=True, exist_ok=True)
     while True:
         path = root / f"{_PREFIX}{secrets.token_hex(8)}"
-        path.mkdir(mode=_OWN_ALL)
+        try:
+            path.mkdir(mode=_OWN_ALL)
+        except FileNotFoundError:
+            root.mkdir(mode=_OWN_ALL, parents=True, exist_ok=True)
+            continue
         lock = _lock(path)
         if lock is not None:
             return path, lock

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_LOAD, _JUMP, _EQUAL, _ABOVE, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x05, 0x15, 0x25, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000
@@ -155,8 +155,35 @@ def program(machine: str, families: Sequence[int]) -> list[bytes]:
         *(_op(_LOAD, 4), _op(_EQUAL, _ARCH[machine], 1, 0), _op(_RETURN, _KILL), _op(_LOAD, 0)),
         *((_op(_AT_LEAST, _X32, 0, 1), _refuse(errno.ENOSYS)) if machine == "x86_64" else ()),
     ]
-    for number, body in rules:
-        code += [_op(_EQUAL, number, 0, len(body)), *body]
+    return code + _search(_ranges(rules))
+
+
+_FEW = 3
+
+
+def _ranges(rules: Iterable[tuple[int, list[bytes]]]) -> list[tuple[int, int, list[bytes]]]:
+    """Sort rules by call, and put neighbours with the same answer together."""
+    found: list[tuple[int, int, list[bytes]]] = []
+    for number, body in sorted(rules, key=lambda rule: rule[0]):
+        first = number
+        if found and found[-1][1] == number - 1 and found[-1][2] == body:
+            first = found.pop()[0]
+        found.append((first, number, body))
+    return found
+
+
+def _search(ranges: list[tuple[int, int, list[bytes]]]) -> list[bytes]:
+    """Look a call up by halves: the kernel follows the filter for every call there is when it is installed."""
+    if len(ranges) > _FEW:
+        middle = len(ranges) // 2
+        low, high = _search(ranges[:middle]), _search(ranges[middle:])
+        return [_op(_AT_LEAST, ranges[middle][0], 0, 1), _op(_JUMP, len(low)), *low, *high]
+    code: list[bytes] = []
+    for first, last, body in ranges:
+        if first == last:
+            code += [_op(_EQUAL, first, 0, len(body)), *body]
+        else:
+            code += [_op(_AT_LEAST, first, 0, len(body) + 1), _op(_ABOVE, last, len(body), 0), *body]
     return [*code, _PASS]
 
 

@@ -278,11 +278,12 @@ async def _talk(control: socket.socket, message: bytes, door: Proxy | None, stag
 async def _readable(control: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
-    loop.add_reader(control, lambda: None if ready.done() else ready.set_result(None))
+    descriptor = control.fileno()  # by number: an object would be written out in words on the way
+    loop.add_reader(descriptor, lambda: None if ready.done() else ready.set_result(None))
     try:
         await ready
     finally:
-        loop.remove_reader(control)
+        loop.remove_reader(descriptor)
 
 
 async def _let_in(descriptor: int, door: Proxy | None) -> None:

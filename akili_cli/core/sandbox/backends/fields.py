@@ -115,7 +115,7 @@ def limits_of(settings: SandboxSettings) -> Mapping[str, Sequence[bytes]]:
 def encoded(texts: Iterable[str]) -> list[bytes]:
     """Write texts as programs get them. Raises ``SandboxError`` for what cannot be written so."""
     try:
-        return [os.fsencode(text) for text in texts]
+        return list(map(os.fsencode, texts))
     except UnicodeEncodeError as error:
         raise SandboxError(f"{error.object!r:.100} holds characters that no program can be given") from error
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from akili_cli.core.sandbox import wire, zygote
 from akili_cli.domain.errors import SandboxError
 
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+# symbols are looked up once and for all, instead of in every fork
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "LD_BIND_NOW": "1"}
 _CHANNEL, _ALIVE = 3, 4
 _GRACE_MS = 5000
 

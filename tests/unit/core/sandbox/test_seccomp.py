@@ -28,8 +28,12 @@ def verdict(machine: str, families: Sequence[int], call: int, *arguments: int, a
             accumulator &= k
         elif op == 0x06:
             return k
+        elif op == 0x05:
+            at += k
         else:
-            hit = {0x15: accumulator == k, 0x35: accumulator >= k, 0x45: bool(accumulator & k)}[op]
+            hit = {0x15: accumulator == k, 0x25: accumulator > k, 0x35: accumulator >= k, 0x45: bool(accumulator & k)}[
+                op
+            ]
             at += yes if hit else no
 
 
@@ -121,3 +125,27 @@ def test_nor_does_an_open_but_without_creating_its_mode_says_nothing(machine: st
         assert verdict(machine, (), call, *before, flags, 0o4644) == EPERM
     assert verdict(machine, (), call, *before, 0o200000, 0o4644) == ALLOW
     assert verdict(machine, (), 437) == ENOSYS
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("families", [(), (2, 10), (1, 16)], ids=str)
+def test_every_call_gets_the_answer_that_is_written_for_it_and_all_others_pass(
+    machine: str, families: tuple[int, ...]
+) -> None:
+    denied = {*seccomp._BOTH, *seccomp._DENIED[machine]}
+    special = {*seccomp._CALLS[machine].values(), *seccomp._MODES[machine], *seccomp._OPENS[machine]}
+    unknown = {*seccomp._WATCHES[machine], seccomp._CLONE3, seccomp._OPENAT2, seccomp._CALLS[machine]["memfd_create"]}
+    assert not denied & (special | unknown)
+    for call in range(600):
+        answer = verdict(machine, families, call)
+        if call in denied:
+            assert answer == EPERM, call
+        elif call in unknown:
+            assert answer == ENOSYS, call
+        elif call not in special:
+            assert answer == ALLOW, call
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_filter_is_short_enough_for_the_kernel_and_its_jumps(machine: str) -> None:
+    assert len(seccomp.program(machine, (1, 2, 10, 16))) < 600

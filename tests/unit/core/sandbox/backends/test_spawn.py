@@ -52,7 +52,8 @@ async def test_it_holds_no_secret_and_no_descriptor_of_akilis(tmp_path: Path, mo
         await sandbox.run(TRUE, PERMIT)
     await asyncio.sleep(0.3)  # the last child's end
     proc = Path(f"/proc/{sandbox._zygote.process_id}")
-    assert set(proc.joinpath("environ").read_bytes().split(b"\0")) == {b"PATH=/usr/bin:/bin", b"LANG=C.UTF-8", b""}
+    environment = {b"PATH=/usr/bin:/bin", b"LANG=C.UTF-8", b"LD_BIND_NOW=1", b""}
+    assert set(proc.joinpath("environ").read_bytes().split(b"\0")) == environment
     assert {os.readlink(one).split(":")[0] for one in (proc / "fd").iterdir()} == {
         "/dev/null",
         "socket",
