@@ -1,8 +1,8 @@
 """What confinement adds to one command: bare, under bubblewrap with comparable isolation, and under all our layers.
 
 All in one run, round-robin, so that whatever else the machine does hits everybody. ``python
-tests/benchmarks/bench_sandbox.py`` runs 10,000 commands at concurrency 8 and checks what they leave; the suite itself
-does so for 2,000, in ``tests/unit/core/sandbox/backends/test_spawn.py``.
+tests/benchmarks/bench_sandbox.py`` then runs 10,000 commands at concurrency 8 and checks what they leave; the suite
+itself does so for 2,000, in ``tests/unit/core/sandbox/backends/test_spawn.py``.
 """
 
 from __future__ import annotations
@@ -148,4 +148,6 @@ async def endure(count: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        asyncio.run(test_confinement_costs_less_than_bubblewraps())
     asyncio.run(endure(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000))

@@ -97,7 +97,9 @@ ATTACKS = [
         "write /var/tmp", line="echo x > /var/tmp/akili-$$ && echo REACHED; rm -f /var/tmp/akili-$$", stopped_by=WRITE
     ),
     Attack(
-        "write /dev/shm", line="echo x > /dev/shm/akili-m && echo REACHED; rm -f /dev/shm/akili-m", stopped_by=WRITE
+        "write /dev/shm",
+        line="echo x > /dev/shm/akili-<port> && echo REACHED; rm -f /dev/shm/akili-<port>",
+        stopped_by=WRITE,
     ),
     Attack("change the mode", line="chmod 640 <o>/own && echo REACHED", stopped_by=BLIND),
     Attack("change the time", line="touch -d 2001-01-01 <o>/own && echo REACHED", stopped_by=BLIND),
@@ -320,7 +322,7 @@ ATTACKS = [
     ),
     Attack(
         "message queue",
-        code="reached(libc.mq_open(b'/akili', 66, 0o600, None) >= 0); libc.mq_unlink(b'/akili')",
+        code="reached(libc.mq_open(b'/akili-<port>', 66, 0o600, None) >= 0); libc.mq_unlink(b'/akili-<port>')",
         stopped_by=by("seccomp", "landlock"),
     ),
     Attack("semaphores (SysV)", code="reached(call(64, 0, 1, 0o1600) >= 0)", stopped_by=CALL),
