@@ -23,11 +23,22 @@ def own_server() -> Iterator[Any]:
     # Not pytest's own directory: as root the server runs as another user, who must be able to reach it.
     home = Path(tempfile.mkdtemp(prefix="akili-pg-"))
     server = package.get_server(home / "data", cleanup_mode="stop")
+    spare_the_disk(server.get_uri())
     try:
         yield server
     finally:
         server.cleanup()
         shutil.rmtree(home)
+
+
+def spare_the_disk(dsn: str) -> None:
+    """Let a server of the tests not wait for the disk: no test pulls the plug."""
+    import psycopg
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for name in ("fsync", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {name} = off".encode())
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @contextmanager
