@@ -256,6 +256,15 @@ def _message_calls(_match: Match, _places: Places) -> Iterator[dict[str, object]
     yield {"channels": [PROBE], "message": "probe"}
 
 
+def _job_calls(_match: Match, _places: Places) -> Iterator[dict[str, object]]:
+    yield {"name": PROBE, "cron_expression": "0 0 1 1 *", "goal": "probe", "notify": [PROBE]}
+
+
+def _rule_calls(_match: Match, _places: Places) -> Iterator[dict[str, object]]:
+    common = {"name": PROBE, "target": "https://example.com/", "cron_expression": "0 0 1 1 *"}
+    yield {**common, "check_type": "http_status", "channels": [PROBE]}
+
+
 def _delivery_calls(match: Match, _places: Places) -> Iterator[dict[str, object]]:
     for url in urls(match):
         yield {"delivery_id": PROBE, "channel": PROBE, "host": parse_url(url).authority}
@@ -338,6 +347,8 @@ _MAKERS: Mapping[str, Callable[[Match, Places], Iterator[dict[str, object]]]] = 
     "git_restore": _git_restores,
     "code_exec": _code_calls,
     "send_notification": _message_calls,
+    "create_cronjob": _job_calls,
+    "create_alert": _rule_calls,
     "notification_deliver": _delivery_calls,
     "endpoint_check": _endpoint_calls,
 }
