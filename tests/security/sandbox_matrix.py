@@ -93,9 +93,9 @@ def identity(uid: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def ground_for(uid: int) -> Iterator[Ground]:
-    """Make everything, as root if that is who runs this, and take it away again."""
-    top = Path(tempfile.mkdtemp(prefix="akili-matrix-", dir="/var/tmp"))
+def ground_for(uid: int, place: str = "/var/tmp") -> Iterator[Ground]:
+    """Make everything, as root if that is who runs this, and take it away again; ``place`` is open to every uid."""
+    top = Path(tempfile.mkdtemp(prefix="akili-matrix-", dir=place))
     top.chmod(0o755)
     ground = Ground(top / "outside", uid, scratch=top / "scratch")
     ground.shared = Path("/tmp", f"{top.name}-shared")
@@ -277,8 +277,10 @@ def table(matrix: Matrix) -> str:
 def run_as(uid: int) -> tuple[Matrix, Said]:
     """Measure as root (the commands then are 65534), or as another uid in a process of its own."""
     if os.geteuid() == 0 and uid != 0:
-        argv = [sys.executable, str(Path(__file__).resolve()), "--json", "--uid", str(uid)]
-        done = subprocess.run(argv, capture_output=True, check=False, timeout=300)
+        with tempfile.TemporaryDirectory(prefix="akili-matrix-", dir="/var/tmp") as place:  # who gave root up cannot
+            Path(place).chmod(0o755)
+            argv = [sys.executable, str(Path(__file__).resolve()), "--json", "--uid", str(uid), "--place", place]
+            done = subprocess.run(argv, capture_output=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr.decode()
         matrix, said = json.loads(done.stdout)
         return matrix, said
@@ -287,9 +289,9 @@ def run_as(uid: int) -> tuple[Matrix, Said]:
         return asyncio.run(measure(ground, columns))
 
 
-def measure_as_user(uid: int) -> tuple[Matrix, Said]:
+def measure_as_user(uid: int, place: str) -> tuple[Matrix, Said]:
     """Make the ground as root, then give root up for good and measure."""
-    with ground_for(uid) as ground:
+    with ground_for(uid, place) as ground:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
@@ -300,10 +302,11 @@ def measure_as_user(uid: int) -> tuple[Matrix, Said]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--uid", type=int, default=os.geteuid())
+    parser.add_argument("--place", default="/var/tmp")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     if given.json:
-        sys.stdout.write(json.dumps(measure_as_user(given.uid)))
+        sys.stdout.write(json.dumps(measure_as_user(given.uid, given.place)))
         return
     uids = [0, 1000] if os.geteuid() == 0 else [given.uid]
     for uid in uids:
