@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run as run_async
+from akili_cli.cli.drafts import checked
 from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from akili_cli.features.alerts.checking import Looked
     from akili_cli.features.alerts.model import AlertRule, Entry
-
-    Draft = TypeVar("Draft", bound=BaseModel)
 
 app = typer.Typer(
     add_completion=False,
@@ -163,7 +160,7 @@ async def _add(given: Mapping[str, object], as_json: bool) -> None:
     from akili_cli.cli.opening import opened_app, principal
     from akili_cli.features.alerts.model import RuleDraft
 
-    draft = _checked(RuleDraft, given)
+    draft = checked(RuleDraft, given)
     async with opened_app() as app_:
         rule = await app_.alerts.add(draft, principal())
         runs = app_.state.loaded.settings.alerting.enabled
@@ -202,7 +199,7 @@ async def _edit(typed: str, given: Mapping[str, object], verb: str, as_json: boo
     from akili_cli.cli.opening import opened_app, principal
     from akili_cli.features.alerts.model import RuleChanges
 
-    changes = _checked(RuleChanges, given)
+    changes = checked(RuleChanges, given)
     async with opened_app() as app_:
         rule = await app_.alerts.edit(typed, changes, principal())
     _said(rule, verb, as_json)
@@ -284,16 +281,6 @@ def _settings(given: list[str]) -> dict[str, str]:
     return out
 
 
-def _checked(kind: type[Draft], given: Mapping[str, object]) -> Draft:
-    from pydantic import ValidationError
-
-    try:
-        return kind.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
 def _row(rule: AlertRule, now: float) -> tuple[str, ...]:
     from akili_cli.domain.clock import iso
 
@@ -301,19 +288,21 @@ def _row(rule: AlertRule, now: float) -> tuple[str, ...]:
     muted = ", muted" if rule.muted_until is not None and rule.muted_until > now else ""
     shown = "not checked yet" if rule.state.last_checked_at is None else status
     coming = iso(rule.next_run_at)[:16] if rule.enabled else "disabled"
-    return (rule.name, shown + muted, rule.check.type, _short(rule.check.target), coming, rule.user)
+    return (rule.name, shown + muted, rule.check.type, render.fitting(rule.check.target, WIDTH), coming, rule.user)
 
 
 def _line(name: str, entry: Entry) -> tuple[str, ...]:
     from akili_cli.domain.clock import iso
 
     told = f"{entry.announced} to {', '.join(entry.notified_via)}" if entry.announced else "-"
-    return (iso(entry.created_at)[:19], name, str(entry.found), str(entry.status), told, _short(entry.message))
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+    return (
+        iso(entry.created_at)[:19],
+        name,
+        str(entry.found),
+        str(entry.status),
+        told,
+        render.fitting(entry.message, WIDTH),
+    )
 
 
 def _said(rule: AlertRule, verb: str, as_json: bool) -> None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run as run_async
+from akili_cli.cli.drafts import checked
 from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from akili_cli.core.schedule.store import Record
     from akili_cli.features.cron.model import CronJob
-
-    Draft = TypeVar("Draft", bound=BaseModel)
 
 app = typer.Typer(
     add_completion=False,
@@ -158,7 +155,7 @@ async def _add(given: Mapping[str, object], as_json: bool) -> None:
     from akili_cli.cli.opening import opened_app, principal
     from akili_cli.features.cron.model import JobDraft
 
-    draft = _checked(JobDraft, given)
+    draft = checked(JobDraft, given)
     async with opened_app() as app_:
         job = await app_.cron.add(draft, principal())
         runs = app_.state.loaded.settings.scheduler.enabled
@@ -197,7 +194,7 @@ async def _edit(typed: str, given: Mapping[str, object], verb: str, as_json: boo
     from akili_cli.cli.opening import opened_app, principal
     from akili_cli.features.cron.model import JobChanges
 
-    changes = _checked(JobChanges, given)
+    changes = checked(JobChanges, given)
     async with opened_app() as app_:
         job = await app_.cron.edit(typed, changes, principal())
     _said(job, verb, as_json)
@@ -214,7 +211,6 @@ async def _remove(typed: str, as_json: bool) -> None:
 async def _run(typed: str, as_json: bool) -> int:
     from akili_cli.bootstrap.ticking import open_ticking
     from akili_cli.cli.opening import opened_app, principal
-    from akili_cli.core.schedule.base import FireStatus
     from akili_cli.features.cron.model import KIND
 
     async with opened_app() as app_, open_ticking(app_, (KIND,), durable=False) as ticking:
@@ -231,8 +227,7 @@ async def _run(typed: str, as_json: bool) -> int:
         render.out(ended.summary)
         if ended.error:
             render.talk(f"{ended.status}: {ended.error}", "red")
-    codes = {FireStatus.OK: 0, FireStatus.DENIED: 2, FireStatus.BUDGET_EXCEEDED: 2}
-    return codes.get(ended.status, 1)
+    return ended.status.exit_code
 
 
 async def _history(typed: str | None, limit: int, as_json: bool) -> None:
@@ -255,7 +250,9 @@ async def _history(typed: str | None, limit: int, as_json: bool) -> None:
             for name, record in found
             for entry in (_record(name, record),)
         ]
-        render.out_table(("DUE", "JOB", "STATUS", "SECONDS", "WHAT"), [(*row[:-1], _short(row[-1])) for row in rows])
+        render.out_table(
+            ("DUE", "JOB", "STATUS", "SECONDS", "WHAT"), [(*row[:-1], render.fitting(row[-1], WIDTH)) for row in rows]
+        )
     else:
         render.talk("nothing has run yet")
 
@@ -278,20 +275,10 @@ async def _next(what: str, count: int, as_json: bool) -> None:
         render.out("\n".join(times))
 
 
-def _checked(kind: type[Draft], given: Mapping[str, object]) -> Draft:
-    from pydantic import ValidationError
-
-    try:
-        return kind.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
 def _row(job: CronJob) -> tuple[str, ...]:
     from akili_cli.domain.clock import iso
 
-    told = "-" if job.last_run_at is None else (_short(job.last_error) or "ok")
+    told = "-" if job.last_run_at is None else (render.fitting(job.last_error, WIDTH) or "ok")
     coming = iso(job.next_run_at)[:16] if job.enabled else "paused"
     last = "-" if job.last_run_at is None else iso(job.last_run_at)[:16]
     return (job.name, job.cron_expression, coming, last, told, job.user)
@@ -316,11 +303,6 @@ def _record(name: str, record: Record) -> dict[str, Any]:
     if record.started_at is not None and record.finished_at is not None:
         told["duration_s"] = round(record.finished_at - record.started_at, 3)
     return told
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
 
 
 def _said(job: CronJob, verb: str, as_json: bool) -> None:

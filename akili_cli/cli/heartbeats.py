@@ -123,7 +123,6 @@ async def _run(typed: str, as_json: bool) -> int:
     from akili_cli.bootstrap.heartbeats import open_heartbeats
     from akili_cli.bootstrap.ticking import open_ticking
     from akili_cli.cli.opening import opened_app, principal
-    from akili_cli.core.schedule.base import FireStatus
     from akili_cli.features.heartbeats.model import KIND
 
     async with opened_app() as app_, open_ticking(app_, (KIND,), durable=False) as ticking:
@@ -142,8 +141,7 @@ async def _run(typed: str, as_json: bool) -> int:
         render.out(str(ended.details.get("output", "")))
         if ended.error:
             render.talk(f"{ended.status}: {ended.error}", "red")
-    codes = {FireStatus.OK: 0, FireStatus.DENIED: 2, FireStatus.BUDGET_EXCEEDED: 2}
-    return codes.get(ended.status, 1)
+    return ended.status.exit_code
 
 
 async def _history(typed: str | None, limit: int, as_json: bool) -> None:
@@ -161,7 +159,7 @@ async def _history(typed: str | None, limit: int, as_json: bool) -> None:
                 f"{one['group']}/{one['name']}",
                 one["status"],
                 one["duration_s"],
-                _short(str(one["error"] or one["summary"])),
+                render.fitting(str(one["error"] or one["summary"]), WIDTH),
             )
             for one in found
         ]
@@ -186,8 +184,3 @@ def _row(spec: TaskSpec, stored: HeartbeatTask | None, default_user: str) -> tup
     when = "-" if last is None else iso(last)[:16]
     title = f"{spec.group}/{spec.name}"
     return (title, spec.cron_expression, str(spec.mode), coming, when, status, spec.user or default_user)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."

@@ -63,6 +63,12 @@ def _escaped(char: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+def fitting(text: str, width: int) -> str:
+    """Give one line of at most ``width`` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: max(0, width - 3)] + "..."
+
+
 def out(text: str) -> None:
     """Write a line of the answer to stdout."""
     _write(sys.stdout, safe(text) + "\n")

@@ -14,7 +14,7 @@ from akili_cli.cli.asking import brief
 from akili_cli.cli.card import visible
 from akili_cli.cli.repl_export import conversation_markdown, write_new
 from akili_cli.cli.repl_session import MODES, Mode, Session
-from akili_cli.cli.repl_view import columns, facts_line, fitting
+from akili_cli.cli.repl_view import columns, facts_line
 from akili_cli.core.approvals.model import AnswerKind, ApprovalStatus
 from akili_cli.domain.calls import Status, ToolCall
 from akili_cli.domain.clock import iso
@@ -321,7 +321,7 @@ def _table(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
     cells = [[str(cell) for cell in row] for row in rows]
     used = sum(2 + max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header) - 1))
     room = max(20, columns() - used)
-    render.out_table(header, [[*row[:-1], fitting(row[-1], room)] for row in cells])
+    render.out_table(header, [[*row[:-1], render.fitting(row[-1], room)] for row in cells])
 
 
 COMMANDS: tuple[Command, ...] = (

@@ -19,12 +19,6 @@ def columns() -> int:
     return max(MIN_COLUMNS, shutil.get_terminal_size().columns)
 
 
-def fitting(text: str, width: int) -> str:
-    """Give one line of at most ``width`` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= width else line[: max(0, width - 3)] + "..."
-
-
 def open_stream() -> MarkdownStream | PlainStream:
     """Give the way answers are shown here: rendered in colour, else as they come."""
     return MarkdownStream() if sys.stdout.isatty() and render.has_color(sys.stdout) else PlainStream()
@@ -84,7 +78,7 @@ class RunView:
         self.steps.append(dict(data))
         self._numbers[str(data["call_id"])] = len(self.steps)
         head = f"[{len(self.steps)}] {data['tool']} "
-        render.talk(head + fitting(brief(data["arguments"]), columns() - len(head)), "dim")
+        render.talk(head + render.fitting(brief(data["arguments"]), columns() - len(head)), "dim")
 
     def _result(self, data: Mapping[str, object]) -> None:
         self._said = ""
@@ -95,7 +89,7 @@ class RunView:
             text = str(data["text"]).removeprefix("[stderr]").strip()
             head = f"[{number}] {data['status']}: "
             style = "dim" if data["status"] == "failed" else "yellow"
-            render.talk(head + fitting(text.split("\n")[0], 3 * columns() - len(head)), style)
+            render.talk(head + render.fitting(text.split("\n")[0], 3 * columns() - len(head)), style)
         if len(self.steps) == len(self._numbers) and all("status" in step for step in self.steps):
             self._stream.wait("thinking ... (Ctrl-C stops)")
 
@@ -109,7 +103,7 @@ class RunView:
         waiting = data["approvals"]
         assert isinstance(waiting, list)
         for one in waiting:
-            what = fitting(f"{one['tool']} {brief(one['arguments'])}", columns())
+            what = render.fitting(f"{one['tool']} {brief(one['arguments'])}", columns())
             render.talk(f"waiting for approval {one['id'][:8]} ({one['risk']}): {what}", "yellow")
             render.talk(f"  /approve {one['id'][:8]} shows it and asks; /deny {one['id'][:8]} refuses it")
         if data["status"] == "interrupted":

@@ -45,6 +45,13 @@ class FireStatus(enum.StrEnum):
     MISSED = "missed"
     OVERLAPPED = "overlapped"
 
+    @property
+    def exit_code(self) -> int:
+        """What a command that waited for the end exits with: done, refused or failed."""
+        if self is FireStatus.OK:
+            return 0
+        return 2 if self in (FireStatus.DENIED, FireStatus.BUDGET_EXCEEDED) else 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:

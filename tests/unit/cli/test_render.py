@@ -117,3 +117,10 @@ def test_a_full_disk_under_stdout_is_an_error_and_under_stderr_is_not(monkeypatc
         with pytest.raises(AkiliError, match="No space left"):
             render.out("answer")
         monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"), [("a  b\nc", 10, "a b c"), ("abcdef", 5, "ab..."), ("abc", 3, "abc"), ("abc", 0, "...")]
+)
+def test_a_line_is_fitted(text: str, width: int, shown: str) -> None:
+    assert render.fitting(text, width) == shown

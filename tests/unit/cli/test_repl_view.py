@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from akili_cli.cli.repl_view import MIN_COLUMNS, RunView, columns, facts_line, fitting
+from akili_cli.cli.repl_view import MIN_COLUMNS, RunView, columns, facts_line
 from akili_cli.domain.events import Event
 
 REPORT: dict[str, object] = {
@@ -88,13 +88,6 @@ def test_an_interrupted_run_keeps_what_was_said(capsys: pytest.CaptureFixture[st
 
 def test_an_unpriced_run_says_so() -> None:
     assert facts_line({**REPORT, "cost_usd": None, "steps": []}) == "[1,500 tokens, unpriced, abc]"
-
-
-@pytest.mark.parametrize(
-    ("text", "width", "shown"), [("a  b\nc", 10, "a b c"), ("abcdef", 5, "ab..."), ("abc", 3, "abc"), ("abc", 0, "...")]
-)
-def test_a_line_is_fitted(text: str, width: int, shown: str) -> None:
-    assert fitting(text, width) == shown
 
 
 def test_a_narrow_terminal_still_has_columns(monkeypatch: pytest.MonkeyPatch) -> None:
