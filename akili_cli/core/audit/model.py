@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from akili_cli.domain.calls import Principal
+
 LONG_CHARS = 2000
 _HEAD_CHARS = 400
 _CODE_LINES = 3
@@ -121,6 +123,21 @@ class AuditRecord:
             if value is not None and value not in ("", (), {}):
                 out[name] = value
         return out
+
+
+def change_by(
+    by: Principal, org: str, tool: str, parameters: Mapping[str, object], *, kind: Kind = Kind.POLICY
+) -> AuditRecord:
+    """Give the record of a person's change to what akili keeps."""
+    return AuditRecord(
+        kind=kind,
+        org=org,
+        user=by.user,
+        source=str(by.source),
+        tool=tool,
+        parameters=parameters,
+        result=Result.CHANGED,
+    )
 
 
 _OWN_COLUMNS = frozenset(

@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.core.audit.log import AuditLog
-from akili_cli.core.audit.model import AuditRecord, Kind
-from akili_cli.core.audit.model import Result as AuditResult
+from akili_cli.core.audit.model import change_by
 from akili_cli.core.schedule.base import Notifier
 from akili_cli.core.schedule.cron_expr import parse_cron
 from akili_cli.domain.calls import Principal
@@ -227,14 +226,5 @@ class AlertService:
             raise ConflictError(f"there is an alert rule {name} already", hint="see: akili alerts list") from error
 
     async def _record(self, by: Principal, verb: str, rule: AlertRule, said: Mapping[str, object]) -> None:
-        await self.audit.append(
-            AuditRecord(
-                kind=Kind.POLICY,
-                org=self.org,
-                user=by.user,
-                source=str(by.source),
-                tool=f"alerts.{verb}",
-                parameters={"rule": rule.name, "rule_id": rule.id, **said},
-                result=AuditResult.CHANGED,
-            )
-        )
+        parameters = {"rule": rule.name, "rule_id": rule.id, **said}
+        await self.audit.append(change_by(by, self.org, f"alerts.{verb}", parameters))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.core.audit.log import AuditLog
-from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.core.audit.model import change_by
 from akili_cli.core.schedule import store as fires
 from akili_cli.core.schedule.base import Job, Notifier
 from akili_cli.core.schedule.cron_expr import parse_cron
@@ -161,17 +161,8 @@ class CronService:
             raise ConflictError(f"there is a job {job.name!r} already", hint="see: akili cron list") from error
 
     async def _record(self, by: Principal, verb: str, job: CronJob, said: Mapping[str, object]) -> None:
-        await self.audit.append(
-            AuditRecord(
-                kind=Kind.POLICY,
-                org=self.org,
-                user=by.user,
-                source=str(by.source),
-                tool=f"cron.{verb}",
-                parameters={"job": job.name, "job_id": job.id, **said},
-                result=Result.CHANGED,
-            )
-        )
+        parameters = {"job": job.name, "job_id": job.id, **said}
+        await self.audit.append(change_by(by, self.org, f"cron.{verb}", parameters))
 
 
 def as_due(job: CronJob, window_s: float) -> Job:

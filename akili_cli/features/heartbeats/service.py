@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.core.audit.log import AuditLog
-from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.core.audit.model import Kind, change_by
 from akili_cli.core.schedule.base import Job, Notifier
 from akili_cli.core.schedule.cron_expr import parse_cron
 from akili_cli.domain.calls import Principal
@@ -175,22 +175,13 @@ class HeartbeatService:
         )
 
     async def _record(self, by: Principal, synced: Synced, files: Sequence[TaskFile]) -> None:
-        await self.audit.append(
-            AuditRecord(
-                kind=Kind.STATE,
-                org=self.org,
-                user=by.user,
-                source=str(by.source),
-                tool="heartbeats.sync",
-                parameters={
-                    "added": list(synced.added),
-                    "changed": list(synced.changed),
-                    "removed": list(synced.removed),
-                    "files": {file.path: file.sha256 for file in files},
-                },
-                result=Result.CHANGED,
-            )
-        )
+        parameters = {
+            "added": list(synced.added),
+            "changed": list(synced.changed),
+            "removed": list(synced.removed),
+            "files": {file.path: file.sha256 for file in files},
+        }
+        await self.audit.append(change_by(by, self.org, "heartbeats.sync", parameters, kind=Kind.STATE))
 
 
 def as_due(task: HeartbeatTask) -> Job:

@@ -11,7 +11,7 @@ from akili_cli.adapters.secrets.chain import SecretChain
 from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.audit.log import AuditLog
-from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.core.audit.model import change_by
 from akili_cli.core.schedule.base import Notice
 from akili_cli.domain.calls import Principal, Source
 from akili_cli.domain.clock import Clock
@@ -247,17 +247,8 @@ class NotificationService:
             raise UsageError(f"a channel of type {kind} needs a credential", hint="--credential-ref env://NAME")
 
     async def _record(self, by: Principal, verb: str, name: str, said: Mapping[str, object]) -> None:
-        await self.audit.append(
-            AuditRecord(
-                kind=Kind.POLICY,
-                org=self.org,
-                user=by.user,
-                source=str(by.source),
-                tool=f"channels.{verb}",
-                parameters={"channel": name, **said},
-                result=Result.CHANGED,
-            )
-        )
+        parameters = {"channel": name, **said}
+        await self.audit.append(change_by(by, self.org, f"channels.{verb}", parameters))
 
 
 def _checked(name: str, kind: str, config: Mapping[str, str]) -> dict[str, str]:
