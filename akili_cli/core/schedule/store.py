@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from akili_cli.adapters.storage.base import Connection, Row
+from akili_cli.adapters.storage.rows import number_or_none, one_of
 from akili_cli.core.schedule.base import Ended, Fire, FireStatus
 from akili_cli.domain.errors import ConflictError
 
@@ -210,9 +211,8 @@ def history(conn: Connection, org: str, kind: str, job_ids: Sequence[str] | None
     values: dict[str, object] = {"org": org, "kind": kind, "limit": limit}
     only = ""
     if job_ids is not None:
-        marks = [f"job{number}" for number in range(len(job_ids))]
-        values |= dict(zip(marks, job_ids, strict=True))
-        only = f" AND job_id IN ({', '.join(f':{mark}' for mark in marks)})" if marks else " AND 1 = 0"
+        condition, params = one_of("job_id", job_ids)
+        only, values = f" AND {condition}", {**values, **params}
     sql = f"SELECT * FROM fires WHERE org_id = :org AND kind = :kind{only} ORDER BY fire_at DESC, id DESC LIMIT :limit"  # noqa: S608  # our marks
     return [_record(row) for row in conn.execute(sql, values)]
 
@@ -243,17 +243,14 @@ def _fire(row: Row) -> Fire:
 
 
 def _record(row: Row) -> Record:
-    def number(name: str) -> float | None:
-        return None if row[name] is None else float(str(row[name]))
-
     return Record(
         fire=_fire(row),
         status=FireStatus(str(row["status"])),
         created_at=float(str(row["created_at"])),
-        started_at=number("started_at"),
-        finished_at=number("finished_at"),
+        started_at=number_or_none(row, "started_at"),
+        finished_at=number_or_none(row, "finished_at"),
         run_id=str(row["run_id"] or ""),
         error=str(row["error"] or ""),
         summary=str(row["summary"] or ""),
-        cost_usd=number("cost_usd"),
+        cost_usd=number_or_none(row, "cost_usd"),
     )

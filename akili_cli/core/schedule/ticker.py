@@ -58,7 +58,7 @@ class Ticker:
         self._lease_s = lease_s
         self._tasks: dict[str, set[asyncio.Task[None]]] = {kind: set() for kind in player.schedules}
         self._changed = asyncio.Event()
-        self._looked_at: dict[str, float] = {}
+        self._pinged_at = 0.0
 
     async def begin(self) -> None:
         """Make this node known; nothing is claimed before. Raises ``ConflictError`` for a name that is taken."""
@@ -89,8 +89,8 @@ class Ticker:
     async def tick(self) -> float:
         """Do one round; give the seconds until the next is needed."""
         now = self._clock.now()
-        if now - self._looked_at.get("ping", 0.0) >= PING_S or now < self._looked_at.get("ping", 0.0):
-            self._looked_at["ping"] = now
+        if not 0 <= now - self._pinged_at < PING_S:  # also after the clock was set back
+            self._pinged_at = now
             await self._db.write(lambda conn: store.ping(conn, self._node, now))
             await self._take_over(now)
         pause = PING_S

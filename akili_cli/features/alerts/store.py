@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from akili_cli.adapters.storage.base import Connection, Row
+from akili_cli.adapters.storage.rows import number_or_none, one_of
 from akili_cli.features.alerts.model import AlertRule, Check, Entry, Seen, Standing, State
 
 _DEFINED = (
@@ -111,9 +112,8 @@ def history(connection: Connection, org: str, rule_ids: Sequence[str] | None, li
     values: dict[str, object] = {"org": org, "limit": limit}
     only = ""
     if rule_ids is not None:
-        names = [f"rule{number}" for number in range(len(rule_ids))]
-        values |= dict(zip(names, rule_ids, strict=True))
-        only = f" AND rule_id IN ({', '.join(f':{name}' for name in names)})" if names else " AND 1 = 0"
+        condition, params = one_of("rule_id", rule_ids)
+        only, values = f" AND {condition}", {**values, **params}
     sql = f"SELECT * FROM alert_history WHERE org_id = :org{only} ORDER BY created_at DESC, id DESC LIMIT :limit"  # noqa: S608  # our marks
     return [_entry(row) for row in connection.execute(sql, values)]
 
@@ -159,10 +159,6 @@ def _row(rule: AlertRule) -> dict[str, object]:
     }
 
 
-def _number(row: Row, name: str) -> float | None:
-    return None if row[name] is None else float(str(row[name]))
-
-
 def _rule(row: Row) -> AlertRule:
     return AlertRule(
         id=str(row["id"]),
@@ -180,14 +176,14 @@ def _rule(row: Row) -> AlertRule:
         next_run_at=float(str(row["next_run_at"])),
         created_at=float(str(row["created_at"])),
         updated_at=float(str(row["updated_at"])),
-        muted_until=_number(row, "muted_until"),
+        muted_until=number_or_none(row, "muted_until"),
         state=State(
             status=Standing(str(row["last_status"])),
             announced=Standing(str(row["announced_status"])),
             recent=tuple(Seen(Standing(found), bool(turned)) for found, turned in json.loads(str(row["recent"]))),
             flapping=bool(row["flapping"]),
-            last_checked_at=_number(row, "last_checked_at"),
-            last_alerted_at=_number(row, "last_alerted_at"),
+            last_checked_at=number_or_none(row, "last_checked_at"),
+            last_alerted_at=number_or_none(row, "last_alerted_at"),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from akili_cli.adapters.storage.base import Connection, Row
+from akili_cli.adapters.storage.rows import number_or_none
 from akili_cli.core.schedule.base import OnMissed, Overlap
 from akili_cli.features.cron.model import CronJob
 
@@ -107,9 +108,6 @@ def _row(job: CronJob) -> dict[str, object]:
 
 
 def _job(row: Row) -> CronJob:
-    def number(name: str) -> float | None:
-        return None if row[name] is None else float(str(row[name]))
-
     return CronJob(
         id=str(row["id"]),
         org=str(row["org_id"]),
@@ -118,7 +116,7 @@ def _job(row: Row) -> CronJob:
         cron_expression=str(row["cron_expression"]),
         goal=str(row["goal"]),
         user=str(row["user_id"]),
-        budget_limit_usd=number("budget_limit_usd"),
+        budget_limit_usd=number_or_none(row, "budget_limit_usd"),
         enabled=bool(row["enabled"]),
         on_missed=OnMissed(str(row["on_missed"])),
         overlap=Overlap(str(row["overlap"])),
@@ -126,7 +124,7 @@ def _job(row: Row) -> CronJob:
         next_run_at=float(str(row["next_run_at"])),
         created_at=float(str(row["created_at"])),
         updated_at=float(str(row["updated_at"])),
-        last_run_at=number("last_run_at"),
+        last_run_at=number_or_none(row, "last_run_at"),
         last_run_id=str(row["last_run_id"]),
         last_error=str(row["last_error"]),
         failures=int(str(row["failures"])),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from akili_cli.adapters.storage.base import Connection, Row
+from akili_cli.adapters.storage.rows import number_or_none
 from akili_cli.features.heartbeats.model import (
     HeartbeatResult,
     HeartbeatTask,
@@ -227,10 +228,6 @@ def _precheck(text: str) -> Precheck:
     return Precheck(PrecheckKind(kind), value)
 
 
-def _number(row: Row, name: str) -> float | None:
-    return None if row[name] is None else float(str(row[name]))
-
-
 def _task(row: Row) -> HeartbeatTask:
     cap = row["max_runs_per_day"]
     spec = TaskSpec(
@@ -257,15 +254,15 @@ def _task(row: Row) -> HeartbeatTask:
         next_run_at=float(str(row["next_run_at"])),
         created_at=float(str(row["created_at"])),
         updated_at=float(str(row["updated_at"])),
-        deleted_at=_number(row, "deleted_at"),
-        last_run_at=_number(row, "last_run_at"),
+        deleted_at=number_or_none(row, "deleted_at"),
+        last_run_at=number_or_none(row, "last_run_at"),
         last_status=None if row["last_status"] is None else ResultStatus(str(row["last_status"])),
         last_error=str(row["last_error"]),
         last_summary=str(row["last_summary"]),
         last_run_id=str(row["last_run_id"]),
         digest=str(row["digest"]),
         unchanged=int(str(row["unchanged"])),
-        unchanged_at=_number(row, "unchanged_at"),
+        unchanged_at=number_or_none(row, "unchanged_at"),
         day=str(row["day"]),
         runs_today=int(str(row["runs_today"])),
         skipped_today=int(str(row["skipped_today"])),
@@ -287,7 +284,7 @@ def _result(row: Row) -> HeartbeatResult:
         run_id=str(row["run_id"]),
         correlation_id=str(row["correlation_id"]),
         tokens=int(str(row["tokens"])),
-        cost_usd=_number(row, "cost_usd"),
+        cost_usd=number_or_none(row, "cost_usd"),
         duration_s=float(str(row["duration_s"])),
         ended_at=float(str(row["ended_at"])),
         notified_via=tuple(json.loads(str(row["notified_via"]))),

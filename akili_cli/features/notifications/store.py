@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from akili_cli.adapters.storage.base import Connection, Row
+from akili_cli.adapters.storage.rows import one_of
 from akili_cli.features.notifications.model import Channel, Delivery, State
 
 _RENAMED = {"org": "org_id", "user": "user_id", "key": "notice_key"}
@@ -97,8 +98,8 @@ def deliveries(
     if channel is not None:
         where, params["channel"] = f"{where} AND channel = :channel", channel
     if states:
-        names = {f"state{at}": state for at, state in enumerate(states)}
-        where, params = f"{where} AND state IN ({', '.join(f':{name}' for name in names)})", {**params, **names}
+        condition, wanted = one_of("state", states)
+        where, params = f"{where} AND {condition}", {**params, **wanted}
     rows = connection.execute(
         f"SELECT {_DELIVERY_COLUMNS} FROM notification_deliveries WHERE {where} "  # noqa: S608 - our own names
         "ORDER BY created_at DESC, id LIMIT :limit",
