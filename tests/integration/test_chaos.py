@@ -117,6 +117,10 @@ def _settle(akili: Placed) -> None:
     process = _start(akili)
     end = time.monotonic() + SETTLE_S
     try:
+        assert process.stderr is not None
+        while b" runs " not in process.stderr.readline():  # a signal before that ends it out of order
+            assert process.poll() is None
+        time.sleep(0.5)
         while time.monotonic() < end:
             fires = asyncio.run(_with_database(akili, _fires))
             if len(fires) == JOBS and not any(status in ("running", "waiting") for _, status in fires):
