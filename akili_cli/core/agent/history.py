@@ -49,6 +49,11 @@ class History:
         await self._db.write(lambda connection: store.create(connection, self._org, user, conversation_id, now))
         return conversation_id
 
+    async def owns(self, conversation_id: str, user: str) -> bool:
+        """Tell whether a conversation is there and the user's."""
+        key = _checked(conversation_id)
+        return await self._db.read(lambda connection: store.is_owner(connection, self._org, user, key))
+
     async def load(self, conversation_id: str, user: str) -> tuple[Message, ...]:
         """Give the newest ``max_history_messages``, oldest first, cut so that a model API accepts them.
 

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from akili_cli import __version__
@@ -110,6 +111,22 @@ class Ticker:
 
         await self._db.write(work, durable=True)
         return fire
+
+    async def launch(self, job: Job, kind: str, also: Callable[[Connection], None] | None = None) -> None:
+        """Store a fire that happens once and now, ``also`` in the same transaction, and start it on this node."""
+        fire = replace(self._fire(kind, job, self._clock.now()), id=f"{kind}:{job.id}:once")
+
+        def work(conn: Connection) -> None:
+            store.add(conn, fire, FireStatus.RUNNING, fire.fire_at)
+            if also is not None:
+                also(conn)
+
+        await self._db.write(work, durable=True)
+        self.start(fire)
+
+    def start(self, fire: Fire) -> None:
+        """Run a fire that was triggered, on this node, through the engine if its room wants that."""
+        self._start(self._player.schedules[fire.kind], fire)
 
     async def play(self, fire: Fire) -> Ended | None:
         """Play a triggered fire here and now, and wait for its end."""

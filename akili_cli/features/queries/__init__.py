@@ -1,0 +1,1 @@
+"""Questions that came in over the network: kept until they are answered, whatever happens to the process."""

@@ -1,0 +1,125 @@
+"""Questions as the ticker sees them: never due by the clock, answered as soon as they are asked, resumed after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from akili_cli.adapters.engine.base import Steps
+from akili_cli.adapters.storage.base import Connection, Database
+from akili_cli.core.agent.report import RunReport
+from akili_cli.core.schedule.base import Ended, Fire, FireStatus, Job
+from akili_cli.domain.calls import Status
+from akili_cli.domain.errors import NotFoundError
+from akili_cli.domain.events import Emit
+from akili_cli.features.queries import store
+from akili_cli.features.queries.live import LiveRuns
+from akili_cli.features.queries.model import KIND, Query
+
+SUMMARY_CHARS = 500
+LOOK_S = 1.0
+_STATUSES = {
+    Status.OK: FireStatus.OK,
+    Status.PLANNED: FireStatus.OK,
+    Status.DENIED: FireStatus.DENIED,
+    Status.APPROVAL_REQUIRED: FireStatus.DENIED,
+    Status.BUDGET_EXCEEDED: FireStatus.BUDGET_EXCEEDED,
+    Status.TIMEOUT: FireStatus.TIMEOUT,
+    Status.INTERRUPTED: FireStatus.INTERRUPTED,
+}
+
+
+class Answerer(Protocol):
+    """Answers a question through the agent loop and so through the pipeline."""
+
+    async def answer(self, query: Query, steps: Steps, emit: Emit) -> RunReport:
+        """Answer it; finished model and tool steps are read back after a crash."""
+
+
+@dataclass(slots=True, kw_only=True)
+class QuerySchedule:
+    """A ``core.schedule.base.Schedule``."""
+
+    db: Database
+    agent: Answerer
+    live: LiveRuns
+    max_running: int
+    kind: str = KIND
+    durable: bool = True
+    poll_s: float = 3600.0
+    _running: dict[str, asyncio.Task[RunReport]] = field(default_factory=dict)
+
+    def next_at(self, _connection: Connection, _org: str) -> float | None:
+        """Nothing is ever due."""
+        return None
+
+    def due(self, _connection: Connection, _org: str, _now: float, _limit: int) -> list[Job]:
+        """Give nothing."""
+        return []
+
+    def advance(self, _connection: Connection, _org: str, _job_id: str, _next_run_at: float) -> None:
+        """Do nothing."""
+
+    async def run(self, fire: Fire, steps: Steps) -> Ended:
+        """Answer the question as whoever asked it, until it ends or somebody stops it."""
+        query = await self.db.read(lambda conn: store.get(conn, fire.org, fire.job_id))
+        if query is None:
+            raise NotFoundError(f"the question of {fire.id} is gone")
+        task = asyncio.ensure_future(self.agent.answer(query, steps, lambda e: self.live.publish(query.id, e)))
+        self._running[query.id] = task
+        try:
+            report = await task
+        except asyncio.CancelledError:
+            if not task.cancelled() or _is_cancelling():
+                raise
+            stopped = f"stopped by {await self._stopper(query)}"
+            return Ended(status=FireStatus.INTERRUPTED, run_id=query.id, error=stopped)
+        finally:
+            del self._running[query.id]
+            task.cancel()
+            self.live.close(query.id)
+        return Ended(
+            status=_STATUSES.get(report.status, FireStatus.FAILED),
+            run_id=query.id,
+            error=report.error,
+            summary=report.answer[:SUMMARY_CHARS],
+            cost_usd=report.cost_usd,
+            details={"report": report.as_dict()},
+        )
+
+    def ended(self, _connection: Connection, _fire: Fire, _ended: Ended, _now: float) -> None:
+        """Do nothing: the fire itself says how it ended."""
+
+    def stop(self, query_id: str) -> bool:
+        """End a question that is being answered here; False when it is not."""
+        task = self._running.get(query_id)
+        return task is not None and task.cancel()
+
+    async def _stopper(self, query: Query) -> str:
+        now = await self.db.read(lambda conn: store.get(conn, query.org, query.id))
+        return now.stop_by if now is not None and now.stop_by else "somebody"
+
+
+def _is_cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopQueries:
+    """A ``Chore``: ends what this node answers and somebody wants ended."""
+
+    db: Database
+    org: str
+    schedule: QuerySchedule
+    name: str = "stopped queries"
+    every_s: float = LOOK_S
+
+    async def tick(self, _now: float) -> None:
+        """Look, if anything runs here."""
+        if not self.schedule._running:  # noqa: SLF001  # its own chore
+            return
+        for query_id in await self.db.read(lambda conn: store.to_stop(conn, self.org)):
+            self.schedule.stop(query_id)
