@@ -12,9 +12,7 @@ PLANNED_KEYS = frozenset(
         "workspace",
         "data_dir",
         "autonomous_mode",
-        "gateways",
         "gateways.cli",
-        "gateways.http",
         "gateways.websocket",
         "gateways.slack",
         "gateways.telegram",
@@ -69,15 +67,9 @@ KNOWN_VARIABLES = frozenset(
 )
 
 
-def planned_paths(path: KeyPath, value: object) -> tuple[KeyPath, ...]:
-    """Give the deepest known-but-unread keys at and below an unknown key; empty when it is simply unknown."""
-    if _name(path) not in PLANNED_KEYS:
-        return ()
-    if isinstance(value, dict):
-        below = tuple((*path, key) for key in value if _name((*path, key)) in PLANNED_KEYS)
-        if below and len(below) == len(value):
-            return below
-    return (path,)
+def is_planned(path: KeyPath) -> bool:
+    """Tell whether a key that nothing reads is one of the format's all the same."""
+    return _name(path) in PLANNED_KEYS
 
 
 def refusal(path: KeyPath) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from akili_cli.adapters.files.yaml import KeyPath
 from akili_cli.config.lines import Problem
-from akili_cli.config.planned import planned_paths, refusal
+from akili_cli.config.planned import is_planned, refusal
 from akili_cli.config.schema import keys_at, places
 from akili_cli.domain.nearest import nearest
 
@@ -43,10 +43,7 @@ def _problems(detail: ErrorDetails) -> Iterable[Problem]:
     path: KeyPath = detail["loc"]
     kind = detail["type"]
     if kind == "extra_forbidden":
-        unread = planned_paths(path, detail["input"])
-        if unread:
-            return [Problem(place, refusal(place)) for place in unread]
-        return [Problem(path, _unknown(path))]
+        return [Problem(path, refusal(path) if is_planned(path) else _unknown(path))]
     if path and path[-1] == "[key]":
         return [Problem(path[:-1], "an empty or unreadable name")]
     return [Problem(path, _wrong(detail))]

@@ -20,6 +20,7 @@ from akili_cli.features.alerts.settings import AlertingSettings
 from akili_cli.features.cron.settings import SchedulerSettings
 from akili_cli.features.heartbeats.settings import HeartbeatSettings
 from akili_cli.features.notifications.settings import NotificationSettings
+from akili_cli.gateways.settings import GatewaysSettings
 
 
 class SecuritySettings(BaseModel):
@@ -122,4 +123,5 @@ class Settings(BaseModel):
     heartbeat_tasks: HeartbeatSettings = HeartbeatSettings.model_validate({})
     notification: NotificationSettings = NotificationSettings.model_validate({})
     alerting: AlertingSettings = AlertingSettings.model_validate({})
+    gateways: GatewaysSettings = GatewaysSettings()
     logging: LoggingSettings = LoggingSettings.model_validate({})

@@ -2,10 +2,17 @@
 
 AkiliError                     1 / 500
 |-- UsageError                64 / 400   the caller's words are off
+|   |-- InvalidBodyError      64 / 400   a request's body, query or headers do not fit; ``fields`` names where
+|   |-- TooLargeError         64 / 413   a request is larger than the gateway takes
+|   |-- UnsupportedTypeError  64 / 415   a request's body is not JSON
+|   `-- SlowRequestError      64 / 408   a request did not arrive in time
 |-- InvalidArgumentsError      1 / 400   a tool call's arguments do not fit its schema
 |-- ConfigError                1 / 500   a config file, variable or flag is refused at start
 |-- WorkspaceError             1 / 500   the workspace cannot be used
 |-- RefusedError               2 / 403   akili said no
+|   |-- UnauthorizedError      2 / 401   nobody knows the key
+|   |-- RateLimitedError       2 / 429   too many requests; ``retry_after_s`` says when again
+|   |-- BusyError              2 / 429   as much is under way as may be
 |   |-- PolicyDeniedError      2 / 403
 |   |-- ApprovalRequiredError  2 / 202
 |   `-- BudgetExceededError    2 / 402
@@ -46,6 +53,35 @@ class UsageError(AkiliError):
     code, exit_code, http_status = "usage", 64, 400
 
 
+class InvalidBodyError(UsageError):
+    """A request does not fit; ``fields`` are pairs of a place and what is wrong there."""
+
+    code = "invalid_body"
+
+    def __init__(self, message: str, *, hint: str = "", fields: tuple[tuple[str, str], ...] = ()) -> None:
+        """Keep the message, the hint and the places."""
+        super().__init__(message, hint=hint)
+        self.fields = fields
+
+
+class TooLargeError(UsageError):
+    """A request is larger than the gateway takes."""
+
+    code, http_status = "too_large", 413
+
+
+class UnsupportedTypeError(UsageError):
+    """A request's body is of a kind that the gateway does not read."""
+
+    code, http_status = "unsupported_type", 415
+
+
+class SlowRequestError(UsageError):
+    """A request did not arrive in time."""
+
+    code, http_status = "request_timeout", 408
+
+
 class InvalidArgumentsError(AkiliError):
     """A tool call's arguments do not fit the tool's schema."""
 
@@ -68,6 +104,33 @@ class RefusedError(AkiliError):
     """Akili said no."""
 
     code, exit_code, http_status = "refused", 2, 403
+
+
+class UnauthorizedError(RefusedError):
+    """No key was given, or nobody knows it; which of the two is not said."""
+
+    code, http_status = "unauthorized", 401
+
+
+class RateLimitedError(RefusedError):
+    """Too many requests; the same one works ``retry_after_s`` seconds later."""
+
+    code, http_status = "rate_limited", 429
+
+    def __init__(self, message: str, *, retry_after_s: float, hint: str = "") -> None:
+        """Keep the message, the hint and how long to wait."""
+        super().__init__(message, hint=hint, retryable=True)
+        self.retry_after_s = retry_after_s
+
+
+class BusyError(RefusedError):
+    """As much is under way as may be at once; later there may be room."""
+
+    code, http_status = "busy", 429
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        """Keep the message and the hint."""
+        super().__init__(message, hint=hint, retryable=True)
 
 
 class PolicyDeniedError(RefusedError):

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from akili_cli.config.planned import INSTEAD, KNOWN_VARIABLES, PLANNED_KEYS, REFUSED_VARIABLES, planned_paths, refusal
+from akili_cli.config.planned import INSTEAD, KNOWN_VARIABLES, PLANNED_KEYS, REFUSED_VARIABLES, is_planned, refusal
 from akili_cli.config.schema import keys_at
 
 
-def test_the_deepest_known_keys_are_named() -> None:
-    assert planned_paths(("gateways",), {"slack": {}, "http": {}}) == (("gateways", "slack"), ("gateways", "http"))
-    assert planned_paths(("gateways",), {"slack": {}, "other": {}}) == (("gateways",),)
-    assert planned_paths(("gateways",), None) == (("gateways",),)
-    assert planned_paths(("nonsense",), {}) == ()
+def test_a_planned_key_is_told_from_one_that_is_nowhere() -> None:
+    assert is_planned(("gateways", "slack"))
+    assert is_planned(("orchestrator",))
+    assert not is_planned(("nonsense",))
+    assert not is_planned(("gateways", "slack", "bot_token"))
 
 
 def test_the_refusal_says_what_to_do_instead() -> None:

@@ -15,12 +15,12 @@ def problems(data: object) -> dict[str, str]:
 
 
 def test_all_are_named_at_once() -> None:
-    found = problems({"agent": {"max_steps": 0, "max_step": 1}, "memory": {"enabled": "no"}, "gateways": {"http": {}}})
+    found = problems({"agent": {"max_steps": 0, "max_step": 1}, "memory": {"enabled": "no"}, "gateways": {"slack": {}}})
     assert found == {
         "agent.max_steps": "must be >= 1",
         "agent.max_step": "unknown key; did you mean `max_steps`?",
         "memory.enabled": "must be true or false, not text; write false",
-        "gateways.http": "this version has nothing that reads `gateways.http` yet; remove it",
+        "gateways.slack": "this version has nothing that reads `gateways.slack` yet; remove it",
     }
 
 
