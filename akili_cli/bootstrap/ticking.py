@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from akili_cli.adapters.engine.backends.inline import InlineEngine
 from akili_cli.adapters.engine.base import Engine
 from akili_cli.bootstrap.alerts import alert_schedule
+from akili_cli.bootstrap.answers import AgentAnswers
 from akili_cli.bootstrap.app import App, database_dsn
 from akili_cli.bootstrap.goals import AgentGoals
 from akili_cli.bootstrap.heartbeats import heartbeat_files, heartbeat_schedule
@@ -21,14 +22,24 @@ from akili_cli.core.schedule.player import Player
 from akili_cli.core.schedule.ticker import Ticker
 from akili_cli.domain.errors import ConfigError
 from akili_cli.features.cron.worker import CronSchedule
+from akili_cli.features.queries.live import LiveRuns
+from akili_cli.features.queries.model import KIND as QUERY
+from akili_cli.features.queries.worker import QuerySchedule, StopQueries
 
-FIRE_NAMES = {"cron": "cronjob.fire", "heartbeat": "heartbeat_task.fire", "alert": "alert.check"}
+FIRE_NAMES = {
+    "cron": "cronjob.fire",
+    "heartbeat": "heartbeat_task.fire",
+    "alert": "alert.check",
+    QUERY: "query.run",
+}
 _RESULTS = {
     FireStatus.OK: Result.SUCCESS,
     FireStatus.DENIED: Result.DENIED,
     FireStatus.BUDGET_EXCEEDED: Result.BUDGET_EXCEEDED,
     FireStatus.TIMEOUT: Result.TIMEOUT,
     FireStatus.INTERRUPTED: Result.INTERRUPTED,
+    FireStatus.MISSED: Result.MISSED,
+    FireStatus.OVERLAPPED: Result.MISSED,
 }
 
 
@@ -39,6 +50,7 @@ class Ticking:
     node: str
     ticker: Ticker
     chores: tuple[Chore, ...]
+    live: LiveRuns
     close: Callable[[], Awaitable[None]]
 
 
@@ -52,7 +64,10 @@ async def open_ticking(
     """
     name = node or f"{platform.node()}-{os.getpid()}-{secrets.token_hex(3)}"
     state = app.state
-    player = Player(state.db, state.org, name, schedules(app, kinds), FireRecorder(app).record, state.clock)
+    live = LiveRuns()
+    queries = await query_schedule(app, live) if QUERY in kinds else None
+    rooms = [*schedules(app, kinds), *([] if queries is None else [queries])]
+    player = Player(state.db, state.org, name, rooms, FireRecorder(app, queries).record, state.clock)
     engine = open_engine(app, name, player) if durable else InlineEngine(name, player.bodies(), state.clock)
     ticker = Ticker(state.db, state.org, name, player, engine, state.clock)
     await ticker.begin()
@@ -65,7 +80,8 @@ async def open_ticking(
             await ticker.stop(drain_s=drain_s)
 
     try:
-        yield Ticking(node=name, ticker=ticker, chores=chores(app), close=close)
+        stops = () if queries is None else (StopQueries(db=state.db, org=state.org, schedule=queries),)
+        yield Ticking(node=name, ticker=ticker, chores=(*chores(app), *stops), live=live, close=close)
     finally:
         await close()
 
@@ -87,6 +103,12 @@ def schedules(app: App, kinds: Sequence[str]) -> list[Schedule]:
     return rooms
 
 
+async def query_schedule(app: App, live: LiveRuns) -> QuerySchedule:
+    """Give the room of questions; raises ``ConfigError`` for a provider that cannot be used."""
+    limit = app.state.loaded.settings.gateways.http.max_concurrent_runs
+    return QuerySchedule(db=app.state.db, agent=AgentAnswers(await app.loop()), live=live, max_running=limit)
+
+
 def chores(app: App) -> tuple[Chore, ...]:
     """Give what is done beside the ticker."""
     settings = app.state.loaded.settings
@@ -103,6 +125,7 @@ def switched_on(app: App) -> tuple[str, ...]:
         "cron": ("scheduler", settings.scheduler.enabled),
         "heartbeat": ("heartbeat_tasks", settings.heartbeat_tasks.enabled),
         "alert": ("alerting", settings.alerting.enabled),
+        QUERY: ("gateways.http", settings.gateways.http.enabled),
     }
     kinds = tuple(kind for kind, (_, on) in switches.items() if on)
     if not kinds:
@@ -125,27 +148,32 @@ def open_engine(app: App, node: str, player: Player) -> Engine:
 
 @dataclass(frozen=True, slots=True)
 class FireRecorder:
-    """Writes each fire's begin and end to the audit."""
+    """Writes each fire's begin and end to the audit; then whoever watches a question is told its end."""
 
     app: App
+    queries: QuerySchedule | None = None
 
     async def record(self, fire: Fire, ended: Ended | None) -> None:
         """Append one record; raises ``AuditError``, and then the fire does not run."""
         parameters: dict[str, object] = {"fire": fire.id, "attempt": fire.attempt, "manual": fire.manual}
         if ended is None:
             parameters |= {"job": dict(fire.payload)}
+        asked = fire.payload if fire.kind == QUERY else {}
         await self.app.pipeline.audit.append(
             AuditRecord(
                 kind=Kind.RUN,
                 org=fire.org,
                 user=fire.user,
-                source=fire.kind,
-                correlation_id=fire.id,
+                source=str(asked.get("source", fire.kind)),
+                correlation_id=str(asked.get("correlation_id", fire.id)),
                 run_id="" if ended is None else ended.run_id,
                 tool=FIRE_NAMES[fire.kind],
                 parameters=parameters,
                 result=Result.STARTED if ended is None else _RESULTS.get(ended.status, Result.FAILURE),
                 error="" if ended is None else ended.error,
                 cost_usd=None if ended is None else ended.cost_usd,
+                duration_s=None if ended is None or ended.duration_s is None else round(ended.duration_s, 6),
             )
         )
+        if ended is not None and self.queries is not None and fire.kind == QUERY:
+            await self.queries.tell_end(fire)

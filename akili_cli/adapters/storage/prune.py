@@ -51,6 +51,11 @@ RULES: tuple[Rule, ...] = (
     Rule("budgets", "day < :day"),
     Rule("budget_organisations", "day < :day"),
     Rule("undo_entries", "why_not IS NOT NULL AND at < :before"),
+    Rule(
+        "queries",
+        "created_at < :before AND NOT EXISTS (SELECT 1 FROM fires AS f WHERE f.org_id = queries.org_id"
+        " AND f.id = 'query:' || queries.id || ':once' AND f.finished_at IS NULL)",
+    ),
     Rule("fires", "finished_at < :before"),
     Rule(
         "run_effects",

@@ -626,6 +626,28 @@ STEPS: tuple[Step, ...] = (
         ),
         {"approvals": {"waits": "bigint?"}},
     ),
+    Step(
+        "0017_queries",
+        (
+            Table(
+                "queries",
+                {
+                    "org_id": "text",
+                    "id": "text",
+                    "user_id": "text",
+                    "source": "text",
+                    "correlation_id": "text",
+                    "conversation_id": "text?",
+                    "draft": "text",
+                    "created_at": "double",
+                    "stop_by": "text?",
+                },
+                pk=("org_id", "id"),
+                indexes=(("org_id", "user_id", "created_at"), ("org_id", "conversation_id")),
+            ),
+        ),
+        {"conversation_messages": {"run_id": "text?"}},
+    ),
 )
 
 

@@ -73,8 +73,13 @@ class History:
 
         return await self._db.read(work)
 
-    async def append(self, conversation_id: str, user: str, messages: Sequence[Message]) -> None:
-        """Add messages in one transaction; long texts are cut to ``max_message_bytes``."""
+    async def append(
+        self, conversation_id: str, user: str, messages: Sequence[Message], *, once: str | None = None
+    ) -> None:
+        """Add messages in one transaction; long texts are cut to ``max_message_bytes``.
+
+        With ``once`` (the id of a run that may be entered again) nothing is added a second time.
+        """
         key, now = _checked(conversation_id), self._clock.now()
         stored = tuple(self._stored(message) for message in messages)
         title = next((found for message in messages if (found := _title(message))), "")
@@ -82,7 +87,8 @@ class History:
         def work(connection: Connection) -> None:
             if not store.touch(connection, self._org, user, key, title=title, now=now):
                 raise _unknown(conversation_id)
-            store.append(connection, key, stored, now)
+            if once is None or not store.holds(connection, key, once):
+                store.append(connection, key, stored, now, once)
 
         await self._db.write(work)
 

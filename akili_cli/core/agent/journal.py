@@ -18,6 +18,7 @@ from akili_cli.domain.risk import parse_risk
 
 Ask = Callable[[], Awaitable[Completion]]
 Play = Callable[[Run], Awaitable[StepResult]]
+Load = Callable[[], Awaitable[tuple[Message, ...]]]
 
 
 class Journal(Protocol):
@@ -29,15 +30,27 @@ class Journal(Protocol):
     async def call(self, name: str, run: Run, play: Play) -> StepResult:
         """Play a call, or give what an earlier attempt came to."""
 
+    async def earlier(self, load: Load) -> tuple[Message, ...]:
+        """Load what was said before this run, or give what an earlier attempt loaded."""
+
     @property
     def waits(self) -> bool:
-        """Whether a call that is held for a human is waited for."""
+        """Whether the run outlives its process, so that a call that is held for a human is waited for."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a run that is cancelled now is entered again; False when somebody wants it to end."""
 
 
 class NoJournal:
     """A run that ends with its process."""
 
     waits = False
+    goes_on = False
+
+    async def earlier(self, load: Load) -> tuple[Message, ...]:
+        """Load."""
+        return await load()
 
     async def completion(self, _name: str, ask: Ask) -> tuple[Completion, bool]:
         """Ask."""
@@ -50,15 +63,33 @@ class NoJournal:
 
 @dataclass(frozen=True, slots=True)
 class KeptJournal:
-    """A run whose steps an engine keeps. Secrets in what the model said are sealed there."""
+    """A run whose steps an engine keeps. Secrets in what was said are sealed there.
+
+    ``is_stopped`` tells whether somebody wants the run to end, rather than its process.
+    """
 
     steps: Steps
     redactor: Redactor
+    is_stopped: Callable[[], bool] = lambda: False
+
+    async def earlier(self, load: Load) -> tuple[Message, ...]:
+        """Load once, so that every attempt goes on from the same words."""
+
+        async def act() -> object:
+            return self.redactor.seal([{"role": one.role, "blocks": render_blocks(one.blocks)} for one in await load()])
+
+        kept = cast("list[Mapping[str, Any]]", self.redactor.unseal(await self.steps.step("earlier", act)))
+        return tuple(Message(one["role"], parse_blocks(one["blocks"])) for one in kept)
 
     @property
     def waits(self) -> bool:
         """Held calls are waited for."""
         return True
+
+    @property
+    def goes_on(self) -> bool:
+        """It is entered again unless somebody stopped it."""
+        return not self.is_stopped()
 
     async def completion(self, name: str, ask: Ask) -> tuple[Completion, bool]:
         """Ask once; a provider's or the budget's refusal is kept, too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 from akili_cli.adapters.llm.base import estimate_tokens
 from akili_cli.adapters.telemetry.logs import correlation
@@ -18,6 +19,7 @@ from akili_cli.core.agent.settings import AgentSettings
 from akili_cli.core.agent.spending import Spending
 from akili_cli.core.agent.turn import TurnRunner
 from akili_cli.core.agent.window import fit
+from akili_cli.core.budget.model import Reservation
 from akili_cli.core.execution.pipeline import Pipeline
 from akili_cli.domain.calls import Run, Status, StepResult
 from akili_cli.domain.errors import BudgetExceededError, ModelError
@@ -33,7 +35,7 @@ from akili_cli.domain.messages import (
     ToolResultBlock,
     ToolUseBlock,
 )
-from akili_cli.domain.ports import Knowledge
+from akili_cli.domain.ports import Attributes, Knowledge
 
 NUDGE = "Your last reply was empty. Answer, or use a tool."
 
@@ -85,8 +87,9 @@ class AgentLoop:
     ) -> RunReport:
         """Answer a message, within ``timeout_s`` seconds if given; waiting for a human does not count.
 
-        With a ``journal`` that keeps steps the same run may be entered again after a crash; it must then have the
-        same id and no conversation, and a call that nobody knows the end of ends it as ``interrupted``.
+        With a ``journal`` that keeps steps the same run may be entered again after a crash, with the same id and the
+        same conversation; a call that nobody knows the end of ends it as ``interrupted``. When such a run is
+        cancelled because its process ends, nothing is stored or told: it goes on elsewhere.
 
         1. Load the conversation (``NotFoundError`` for one that is not this user's). 2. Ask the model, within
         the budget. 3. Play its calls through the pipeline. 4. Repeat until it answers, must wait for a human,
@@ -94,8 +97,24 @@ class AgentLoop:
         itself cannot work.
         """
         correlation.set(run.correlation_id)  # whatever is logged from here on names the run
+        with self.pipeline.tracer.span("invoke_agent akili", _run_as(run)) as span:
+            report = await self._run(message, run, attachments, emit, timeout_s, journal or NoJournal())
+            span.set({"akili.status": str(report.status), "akili.steps": len(report.steps)})
+            if report.status is not Status.OK:
+                span.fail(str(report.status))
+        return report
+
+    async def _run(
+        self,
+        message: str,
+        run: Run,
+        attachments: tuple[TextBlock, ...],
+        emit: Emit,
+        timeout_s: float | None,
+        journal: Journal,
+    ) -> RunReport:
         run = await self._conversation(run)
-        earlier = await self._earlier(run)
+        earlier = await self._earlier(run, journal)
         redactor = self.pipeline.redactor
         emit = guarded(emit, redactor)
         state = _State(_with_untrusted(run, attachments, earlier), [*earlier], len(earlier), ModelEgress(redactor))
@@ -108,19 +127,21 @@ class AgentLoop:
         limit = asyncio.timeout(timeout_s)
         try:
             async with limit:
-                ended = await self._until_answered(state, system, spending, emit, journal or NoJournal(), limit)
+                ended = await self._until_answered(state, system, spending, emit, journal, limit)
         except TimeoutError:
             if not limit.expired():
                 raise
             state.error = f"the run took longer than {timeout_s:g} s"
             ended = Status.TIMEOUT
         except asyncio.CancelledError:
+            if journal.goes_on:
+                raise
             state.error = "the run was interrupted"
-            await asyncio.shield(self._store(state))
+            await asyncio.shield(self._store(state, once=journal.waits))
             await asyncio.shield(self._collect_cards(state))
             emit(Event("run.finished", self._report(state, spending, Status.INTERRUPTED).as_dict()))
             raise
-        await self._store(state)
+        await self._store(state, once=journal.waits)
         if run.plan:
             plan = await self.pipeline.approvals.plans.seal(state.run, redactor.text(message))
             state.plan = plan.as_dict(self.pipeline.ledger.tool_price) if plan is not None else None
@@ -208,6 +229,7 @@ class AgentLoop:
         )
         if not asked_now:
             spending.read_back(completion)
+            _emit_text(emit, self.pipeline.redactor.text(completion.message.text))
         state.attempts.extend(completion.attempts)
         state.last = completion
         state.messages.append(completion.message)
@@ -223,10 +245,30 @@ class AgentLoop:
         fixed = estimate_tokens(base) + base.max_tokens
         messages = fit(egress.messages(tuple(state.messages)), self.context_tokens - fixed)
         request = replace(base, messages=messages)
-        hold = await spending.reserve(request)
+        try:
+            hold = await self._reserved(spending, request)
+        except BudgetExceededError as error:
+            await spending.refused(self.pipeline, error)
+            raise
         spending.announce(emit)
+        with self.pipeline.tracer.span(f"chat {self.model.model}", self._asked(request), kind="client") as span:
+            completion, duration_s = await self._heard(request, hold, spending, emit)
+            span.set(_answered_as(completion))
+        await spending.settle(hold, completion, self.pipeline, duration_s=duration_s)
+        return completion
+
+    async def _reserved(self, spending: Spending, request: ModelRequest) -> Reservation:
+        with self.pipeline.tracer.span("security.reserve_budget"):
+            return await spending.reserve(request)
+
+    async def _heard(
+        self, request: ModelRequest, hold: Reservation, spending: Spending, emit: Emit
+    ) -> tuple[Completion, float]:
+        """Pass the answer on as it comes; give it whole, and the seconds it took. One that breaks off is booked."""
+        clock = self.pipeline.clock
         completion: Completion | None = None
-        heard = 0
+        failed: ModelError | None = None
+        heard, began = 0, clock.monotonic()
         redact = self.pipeline.redactor.stream()
         try:
             async for event in self.model.stream(request):
@@ -235,34 +277,45 @@ class AgentLoop:
                     _emit_text(emit, redact.feed(event.text))
                 else:
                     completion = event
+            completion = completion or _unfinished(self.model)
         except ModelError as error:
-            await spending.failed(hold, state.run, self.pipeline, str(error))
+            failed = error
             raise
         finally:
             _emit_text(emit, redact.flush())
             if completion is None:
-                await spending.cut_off(hold, request, heard)
-        if completion is None:
-            raise ModelError(f"{self.model.provider} ended its answer without finishing it")
-        run = state.run if completion.skill is None else replace(state.run, skill=completion.skill)
-        await spending.settle(hold, completion, run, self.pipeline)
-        return completion
+                took = clock.monotonic() - began
+                await spending.cut_off(hold, request, heard, self.pipeline, duration_s=took, error=failed)
+        return completion, clock.monotonic() - began
+
+    def _asked(self, request: ModelRequest) -> Attributes:
+        return {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": self.model.provider,
+            "gen_ai.system": self.model.provider,
+            "gen_ai.request.model": self.model.model,
+            "gen_ai.request.max_tokens": request.max_tokens,
+        }
 
     async def _conversation(self, run: Run) -> Run:
         if self.history is None or run.conversation_id is not None:
             return run
         return replace(run, conversation_id=await self.history.create(run.principal.user))
 
-    async def _earlier(self, run: Run) -> tuple[Message, ...]:
-        if self.history is None or run.conversation_id is None:
+    async def _earlier(self, run: Run, journal: Journal) -> tuple[Message, ...]:
+        history, conversation = self.history, run.conversation_id
+        if history is None or conversation is None:
             return ()
-        return await self.history.load(run.conversation_id, run.principal.user)
+        return await journal.earlier(lambda: history.load(conversation, run.principal.user))
 
-    async def _store(self, state: _State) -> None:
+    async def _store(self, state: _State, *, once: bool) -> None:
         new = _answered(state.messages[state.kept :])
         if self.history is not None and state.run.conversation_id is not None and new:
             redacted = tuple(without_secrets(message, self.pipeline.redactor) for message in new)
-            await self.history.append(state.run.conversation_id, state.run.principal.user, redacted)
+            run = state.run
+            await self.history.append(
+                state.run.conversation_id, run.principal.user, redacted, once=run.id if once else None
+            )
 
     async def _collect_cards(self, state: _State) -> None:
         waiting = [step.approval_id for step in state.steps if step.status is Status.APPROVAL_REQUIRED]
@@ -306,6 +359,32 @@ class AgentLoop:
 def _emit_text(emit: Emit, text: str) -> None:
     if text:
         emit(Event("text", {"text": text}))
+
+
+def _unfinished(model: Model) -> NoReturn:
+    raise ModelError(f"{model.provider} ended its answer without finishing it")
+
+
+def _run_as(run: Run) -> Attributes:
+    return {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.agent.name": run.principal.agent or "akili",
+        "akili.correlation_id": run.correlation_id,
+        "akili.run_id": run.id,
+        "enduser.id": run.principal.user,
+        "akili.source": str(run.principal.source),
+    }
+
+
+def _answered_as(completion: Completion) -> Attributes:
+    return {
+        "gen_ai.provider.name": completion.provider,
+        "gen_ai.response.model": completion.model,
+        "gen_ai.response.finish_reasons": completion.stop_reason,
+        "gen_ai.usage.input_tokens": completion.usage.input_tokens,
+        "gen_ai.usage.output_tokens": completion.usage.output_tokens,
+        "akili.attempts": max(len(completion.attempts), 1),
+    }
 
 
 def _answered(messages: list[Message]) -> tuple[Message, ...]:

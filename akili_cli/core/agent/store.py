@@ -52,8 +52,20 @@ def touch(connection: Connection, org: str, user: str | None, conversation_id: s
     return connection.changed(sql, params) == 1
 
 
-def append(connection: Connection, conversation_id: str, messages: tuple[StoredMessage, ...], now: float) -> None:
-    """Add messages with the next sequence numbers; the caller holds the lock (``touch``)."""
+def holds(connection: Connection, conversation_id: str, run_id: str) -> bool:
+    """Tell whether the messages of a run are there already."""
+    sql = "SELECT 1 AS found FROM conversation_messages WHERE conversation_id = :id AND run_id = :run LIMIT 1"
+    return bool(connection.execute(sql, {"id": conversation_id, "run": run_id}))
+
+
+def append(
+    connection: Connection,
+    conversation_id: str,
+    messages: tuple[StoredMessage, ...],
+    now: float,
+    run_id: str | None = None,
+) -> None:
+    """Add messages, of that run if it says so, in their order; the caller holds the lock (``touch``)."""
     last = connection.execute(
         "SELECT coalesce(max(seq), 0) AS seq FROM conversation_messages WHERE conversation_id = :id",
         {"id": conversation_id},
@@ -61,8 +73,8 @@ def append(connection: Connection, conversation_id: str, messages: tuple[StoredM
     for seq, message in enumerate(messages, start=cast("int", last) + 1):
         connection.execute(
             "INSERT INTO conversation_messages"
-            " (conversation_id, seq, role, content, blocks, token_estimate, created_at)"
-            " VALUES (:id, :seq, :role, :content, :blocks, :tokens, :now)",
+            " (conversation_id, seq, role, content, blocks, token_estimate, created_at, run_id)"
+            " VALUES (:id, :seq, :role, :content, :blocks, :tokens, :now, :run)",
             {
                 "id": conversation_id,
                 "seq": seq,
@@ -71,6 +83,7 @@ def append(connection: Connection, conversation_id: str, messages: tuple[StoredM
                 "blocks": message.blocks,
                 "tokens": message.token_estimate,
                 "now": now,
+                "run": run_id,
             },
         )
 

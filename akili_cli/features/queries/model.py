@@ -8,7 +8,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from akili_cli.core.agent.report import RunReport
 from akili_cli.core.schedule.base import FireStatus
+from akili_cli.domain.calls import Status
 from akili_cli.domain.clock import iso
 
 KIND = "query"
@@ -75,6 +77,14 @@ class Query:
     def ended(self) -> bool:
         """Whether it is over."""
         return self.status is not FireStatus.RUNNING
+
+    def outcome(self) -> dict[str, object]:
+        """Give the ``akili.run/1`` object, also of a run that ended without making one."""
+        if self.report:
+            return dict(self.report)
+        status = Status.INTERRUPTED if self.status is FireStatus.INTERRUPTED else Status.FAILED
+        report = RunReport(status, "", self.correlation_id, self.id, self.conversation_id, error=self.error)
+        return report.as_dict()
 
     def as_dict(self) -> dict[str, object]:
         """Give one line of a list, JSON-ready."""

@@ -54,18 +54,17 @@ class QueryService:
         def work(conn: Connection) -> None:
             if store.count_open(conn, self.org) > self.max_running:  # this one is counted already
                 raise BusyError(f"{self.max_running} questions are being answered already", hint="try again later")
-            if conversation is not None and draft.conversation_id is not None:
-                if store.is_busy(conn, self.org, conversation):
-                    raise ConflictError(
-                        "an earlier message of this conversation is still being answered",
-                        hint="wait for it to end, or begin another conversation",
-                    )
+            if draft.conversation_id is not None and store.is_busy(conn, self.org, conversation or ""):
+                raise ConflictError(
+                    "an earlier message of this conversation is still being answered",
+                    hint="wait for it to end, or begin another conversation",
+                )
             store.add(conn, query)
 
         payload = {"source": query.source, "correlation_id": correlation_id}
         job = Job(id=query.id, user=by.user, cron="", next_run_at=query.created_at, payload=payload)
-        self.live.open(query.id)
         await self.launch(job, KIND, work)
+        self.live.open(query.id)
         return query
 
     async def get(self, query_id: str, by: Principal) -> Query:
@@ -101,4 +100,4 @@ class QueryService:
             raise InvalidArgumentsError("conversations are not kept here", hint="set memory.enabled: true")
         if not await self.history.owns(wanted, by.user):
             raise RefusedError(f"there is no conversation {wanted} of yours")
-        return wanted
+        return wanted.lower()

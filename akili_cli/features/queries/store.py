@@ -63,9 +63,11 @@ def count_open(conn: Connection, org: str) -> int:
 
 
 def is_busy(conn: Connection, org: str, conversation_id: str) -> bool:
-    """Tell whether a question of this conversation is still being answered; the caller holds its lock."""
+    """Take a conversation's lock and tell whether a question of it is still being answered."""
+    params = {"org": org, "id": conversation_id}
+    conn.execute("UPDATE conversations SET updated_at = updated_at WHERE org_id = :org AND id = :id", params)
     sql = f"{_SELECT} WHERE q.org_id = :org AND q.conversation_id = :id AND f.status = 'running' LIMIT 1"
-    return bool(conn.execute(sql, {"org": org, "id": conversation_id}))
+    return bool(conn.execute(sql, params))
 
 
 def ask_to_stop(conn: Connection, org: str, query_id: str, by: str) -> bool:
@@ -74,10 +76,10 @@ def ask_to_stop(conn: Connection, org: str, query_id: str, by: str) -> bool:
     return conn.changed(sql, {"by": by, "org": org, "id": query_id}) == 1
 
 
-def to_stop(conn: Connection, org: str) -> dict[str, str]:
-    """Give the running questions that are to end, with who said so."""
-    rows = conn.execute(f"{_SELECT} WHERE q.org_id = :org AND q.stop_by IS NOT NULL AND f.status = 'running'", {"org": org})
-    return {str(row["id"]): str(row["stop_by"]) for row in rows}
+def to_stop(conn: Connection, org: str) -> list[str]:
+    """Give the running questions that somebody wants ended."""
+    sql = f"{_SELECT} WHERE q.org_id = :org AND q.stop_by IS NOT NULL AND f.status = 'running'"
+    return [str(row["id"]) for row in conn.execute(sql, {"org": org})]
 
 
 def _query(row: Row) -> Query:

@@ -1,9 +1,9 @@
-"""Questions as the ticker sees them: never due by the clock, answered as soon as they are asked, resumed after a crash."""
+"""Questions as the ticker sees them: never due by the clock, begun as soon as they are asked, resumed after a crash."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,9 +13,9 @@ from akili_cli.core.agent.report import RunReport
 from akili_cli.core.schedule.base import Ended, Fire, FireStatus, Job
 from akili_cli.domain.calls import Status
 from akili_cli.domain.errors import NotFoundError
-from akili_cli.domain.events import Emit
+from akili_cli.domain.events import Emit, Event
 from akili_cli.features.queries import store
-from akili_cli.features.queries.live import LiveRuns
+from akili_cli.features.queries.live import LAST, LiveRuns
 from akili_cli.features.queries.model import KIND, Query
 
 SUMMARY_CHARS = 500
@@ -34,13 +34,28 @@ _STATUSES = {
 class Answerer(Protocol):
     """Answers a question through the agent loop and so through the pipeline."""
 
-    async def answer(self, query: Query, steps: Steps, emit: Emit) -> RunReport:
-        """Answer it; finished model and tool steps are read back after a crash."""
+    async def answer(self, query: Query, steps: Steps, emit: Emit, is_stopped: Callable[[], bool]) -> RunReport:
+        """Answer it; finished model and tool steps are read back after a crash.
+
+        Cancelled while ``is_stopped``, it tells its end before it goes; otherwise it goes on elsewhere.
+        """
+
+
+@dataclass(slots=True)
+class _Running:
+    """A question that is being answered here; ``last`` is how its run said that it ended."""
+
+    task: asyncio.Task[RunReport] | None = None
+    stopped: bool = False
+    last: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
 class QuerySchedule:
-    """A ``core.schedule.base.Schedule``."""
+    """A ``core.schedule.base.Schedule``.
+
+    What a run tells goes to ``live`` as it comes, but for its end: ``tell_end`` does that once the end is stored.
+    """
 
     db: Database
     agent: Answerer
@@ -49,7 +64,7 @@ class QuerySchedule:
     kind: str = KIND
     durable: bool = True
     poll_s: float = 3600.0
-    _running: dict[str, asyncio.Task[RunReport]] = field(default_factory=dict)
+    running: dict[str, _Running] = field(default_factory=dict)
 
     def next_at(self, _connection: Connection, _org: str) -> float | None:
         """Nothing is ever due."""
@@ -67,19 +82,29 @@ class QuerySchedule:
         query = await self.db.read(lambda conn: store.get(conn, fire.org, fire.job_id))
         if query is None:
             raise NotFoundError(f"the question of {fire.id} is gone")
-        task = asyncio.ensure_future(self.agent.answer(query, steps, lambda e: self.live.publish(query.id, e)))
-        self._running[query.id] = task
+        self.live.open(query.id)
+        mine = self.running[query.id] = _Running()
+
+        def emit(event: Event) -> None:
+            if event.name == LAST:
+                mine.last = event.data
+            else:
+                self.live.publish(query.id, event)
+
+        mine.task = asyncio.ensure_future(self.agent.answer(query, steps, emit, lambda: mine.stopped))
         try:
-            report = await task
+            report = await mine.task
         except asyncio.CancelledError:
-            if not task.cancelled() or _is_cancelling():
+            if not mine.stopped:
+                self.live.close(query.id)
                 raise
-            stopped = f"stopped by {await self._stopper(query)}"
-            return Ended(status=FireStatus.INTERRUPTED, run_id=query.id, error=stopped)
+            now = await self.db.read(lambda conn: store.get(conn, fire.org, fire.job_id))
+            by = now.stop_by if now is not None and now.stop_by else "somebody"
+            details = {"report": {**mine.last, "error": f"stopped by {by}"}} if mine.last else {}
+            return Ended(status=FireStatus.INTERRUPTED, run_id=query.id, error=f"stopped by {by}", details=details)
         finally:
-            del self._running[query.id]
-            task.cancel()
-            self.live.close(query.id)
+            del self.running[query.id]
+            mine.task.cancel()
         return Ended(
             status=_STATUSES.get(report.status, FireStatus.FAILED),
             run_id=query.id,
@@ -92,19 +117,19 @@ class QuerySchedule:
     def ended(self, _connection: Connection, _fire: Fire, _ended: Ended, _now: float) -> None:
         """Do nothing: the fire itself says how it ended."""
 
+    async def tell_end(self, fire: Fire) -> None:
+        """Tell whoever watches that a question is answered; from now on everybody reads the same of it."""
+        query = await self.db.read(lambda conn: store.get(conn, fire.org, fire.job_id))
+        if query is not None:
+            self.live.publish(query.id, Event(LAST, query.outcome()))
+
     def stop(self, query_id: str) -> bool:
         """End a question that is being answered here; False when it is not."""
-        task = self._running.get(query_id)
-        return task is not None and task.cancel()
-
-    async def _stopper(self, query: Query) -> str:
-        now = await self.db.read(lambda conn: store.get(conn, query.org, query.id))
-        return now.stop_by if now is not None and now.stop_by else "somebody"
-
-
-def _is_cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+        mine = self.running.get(query_id)
+        if mine is None or mine.task is None or mine.stopped:
+            return False
+        mine.stopped = True
+        return mine.task.cancel()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +144,6 @@ class StopQueries:
 
     async def tick(self, _now: float) -> None:
         """Look, if anything runs here."""
-        if not self.schedule._running:  # noqa: SLF001  # its own chore
-            return
-        for query_id in await self.db.read(lambda conn: store.to_stop(conn, self.org)):
-            self.schedule.stop(query_id)
+        if self.schedule.running:
+            for query_id in await self.db.read(lambda conn: store.to_stop(conn, self.org)):
+                self.schedule.stop(query_id)

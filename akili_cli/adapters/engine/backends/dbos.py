@@ -68,6 +68,7 @@ class DbosEngine:
         self._node = node
         self._bodies = dict(bodies)
         self._playing: set[str] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
         self._closed = False
 
@@ -123,7 +124,7 @@ class DbosEngine:
             await DBOS.resume_workflows_async(list(run_ids))
 
     async def close(self, *, drain_s: float = 0.0) -> None:
-        """Wait that long for what plays here, then leave the rest to be resumed.
+        """Wait that long for what plays here, then cut the rest off, to be resumed.
 
         The library puts its own thread pool under the loop; it goes with it, so the loop gets a new one.
         """
@@ -137,17 +138,23 @@ class DbosEngine:
                     await self._idle.wait()
         except TimeoutError:
             pass
+        for task in self._tasks:
+            task.cancel()  # before the tables are closed under it: it must not end as failed
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         pool = ThreadPoolExecutor(thread_name_prefix="akili")
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(pool, lambda: DBOS.destroy(destroy_registry=True))
         loop.set_default_executor(pool)
 
     async def _play(self, kind: str, payload: dict[str, Json]) -> Json:
-        run_id = cast("str", DBOS.workflow_id)
+        run_id, task = cast("str", DBOS.workflow_id), cast("asyncio.Task[Any]", asyncio.current_task())
         self._playing.add(run_id)
+        self._tasks.add(task)
         try:
             return await self._bodies[kind](DurableSteps(run_id), payload)
         finally:
+            self._tasks.discard(task)
             self._playing.discard(run_id)
             self._idle.set()
 
