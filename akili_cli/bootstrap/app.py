@@ -30,6 +30,7 @@ from akili_cli.core.agent.history import History
 from akili_cli.core.agent.loop import AgentLoop
 from akili_cli.core.approvals.model import Asker
 from akili_cli.core.approvals.queue import ApprovalQueue
+from akili_cli.bootstrap.tracing import open_tracer
 from akili_cli.core.approvals.request import Place, no_layers
 from akili_cli.core.audit.chain import load_or_create_key
 from akili_cli.core.audit.log import AuditLog, open_audit_log
@@ -46,6 +47,7 @@ from akili_cli.domain.ports import NoKnowledge
 from akili_cli.features.alerts.service import AlertService
 from akili_cli.features.cron.service import CronService
 from akili_cli.features.runbooks.service import RunbookService
+from akili_cli.core.sandbox.watched import WatchedSandbox
 
 DEFAULT_MAX_TOKENS = 4096
 DEFAULT_TIMEOUT_S = 120.0
@@ -287,7 +289,8 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
     protected = protected_roots(state.workspace, state.home, state.loaded.own_places)
     rules = build_rules(state.loaded, cwd=state.start.cwd, home=state.home, protected=protected)
     async with AsyncExitStack() as stack:
-        sandbox = open_sandbox(state)
+        tracer = open_tracer(settings.observability.tracing, state.redactor, stack)
+        sandbox = WatchedSandbox(open_sandbox(state), settings.sandbox.type, tracer, state.clock)
         stack.push_async_callback(sandbox.close)
         key = load_or_create_key(state.workspace.audit_key)
         audit = await open_audit_log(state.db, state.workspace.audit_dir, key, state.clock, state.redactor, state.org)
@@ -299,6 +302,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
             org=state.org,
             secrets=state.secrets,
             redactor=state.redactor,
+        audit.tracer = tracer
             clock=state.clock,
             audit=audit,
         )
@@ -331,6 +335,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
             approvals=approvals,
             sandbox=sandbox,
             history=history,
+            tracer=tracer,
             runbooks=open_runbooks(state),
             notifications=notifications,
             cron=cron,

@@ -71,6 +71,10 @@ class NoRooms:
         """Raise ``ToolFailedError``."""
         raise ToolFailedError("this is a rehearsal; nothing is stored")
 
+    async def type_of(self, _name: str) -> str:
+        """Know no channel."""
+        return ""
+
     async def deliver(self, _delivery_id: str, _channel: str, _host: str, _permit: Permit) -> Delivery:
         """Raise ``ToolFailedError``."""
         raise ToolFailedError("this is a rehearsal; nothing is sent")

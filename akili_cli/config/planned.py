@@ -20,7 +20,6 @@ PLANNED_KEYS = frozenset(
         "orchestrator",
         "infrastructure",
         "soul",
-        "observability",
         "optimization",
         "embedded_agent",
         "runtime",

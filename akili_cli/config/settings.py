@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from akili_cli.adapters.llm.settings import ProvidersSettings
 from akili_cli.adapters.secrets.settings import SecretsSettings
 from akili_cli.adapters.storage.settings import StorageSettings
+from akili_cli.adapters.telemetry.settings import MetricsSettings, TracingSettings
 from akili_cli.config.policies import PoliciesSettings, RoleSettings, Word, Words
 from akili_cli.core.agent.settings import AgentSettings, MemorySettings
 from akili_cli.core.approvals.settings import ApprovalSettings
@@ -17,7 +18,9 @@ from akili_cli.core.sandbox.settings import SandboxSettings
 from akili_cli.core.tools.settings import ToolSettings
 from akili_cli.core.undo.settings import UndoSettings
 from akili_cli.features.alerts.settings import AlertingSettings
+from akili_cli.features.anomalies.settings import AnomalySettings
 from akili_cli.features.cron.settings import SchedulerSettings
+from akili_cli.features.health.settings import HealthSettings
 from akili_cli.features.heartbeats.settings import HeartbeatSettings
 from akili_cli.features.notifications.settings import NotificationSettings
 from akili_cli.gateways.settings import GatewaysSettings
@@ -41,6 +44,17 @@ class RunbooksSettings(BaseModel):
     directories: Words = Field((), strict=False, description="searched after the workspace's own")
     max_matches: int = Field(2, ge=1, le=20)
     match_threshold: float = Field(0.05, ge=0, le=1)
+
+
+class ObservabilitySettings(BaseModel):
+    """``observability``: how a node is watched."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    metrics: MetricsSettings = MetricsSettings.model_validate({})
+    tracing: TracingSettings = TracingSettings.model_validate({})
+    health: HealthSettings = HealthSettings.model_validate({})
+    anomaly: AnomalySettings = AnomalySettings.model_validate({})
 
 
 class LoggingSettings(BaseModel):
@@ -125,3 +139,4 @@ class Settings(BaseModel):
     alerting: AlertingSettings = AlertingSettings.model_validate({})
     gateways: GatewaysSettings = GatewaysSettings()
     logging: LoggingSettings = LoggingSettings.model_validate({})
+    observability: ObservabilitySettings = ObservabilitySettings()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from akili_cli.adapters.llm.base import estimate_tokens
-from akili_cli.adapters.llm.fallback import FallbackModel
+from akili_cli.adapters.llm.base import ProviderError, estimate_tokens
+from akili_cli.adapters.llm.fallback import FallbackModel, NoModelAnsweredError
 from akili_cli.core.agent.settings import AgentSettings
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from akili_cli.core.budget.ledger import Ledger
 from akili_cli.core.budget.model import Reservation
 from akili_cli.core.execution.pipeline import Pipeline
+from akili_cli.core.execution.recording import who
 from akili_cli.domain.calls import Run
-from akili_cli.domain.errors import BudgetExceededError
+from akili_cli.domain.errors import BudgetExceededError, ModelError
 from akili_cli.domain.events import Emit, Event
-from akili_cli.domain.messages import Completion, Model, ModelRequest, Usage
+from akili_cli.domain.messages import Attempt, Completion, Model, ModelRequest, Usage
 
 BUILTIN = "builtin"
 HOLD_S = 600.0
@@ -100,10 +101,25 @@ class Spending:
             text = f"the first model call may cost up to ${self.forecast_usd:.4f} of this run's ${cap:g}"
             emit(Event("notice", {"text": text, "forecast_usd": self.forecast_usd, "max_cost_usd": cap}))
 
-    async def cut_off(self, hold: Reservation, request: ModelRequest, heard_chars: int) -> None:
-        """Book a call that broke off: what was asked and heard was paid for; without a word it cost nothing."""
+    async def cut_off(
+        self,
+        hold: Reservation,
+        request: ModelRequest,
+        heard_chars: int,
+        pipeline: Pipeline,
+        *,
+        duration_s: float = 0.0,
+        error: ModelError | None = None,
+    ) -> None:
+        """Book and record a call that broke off, by an error or because nobody waits any more.
+
+        What was asked and heard was paid for; without a word it cost nothing.
+        """
+        result = Result.INTERRUPTED if error is None else Result.FAILURE
+        record = replace(self._record(result, _attempts(error), duration_s), error="" if error is None else str(error))
         if not heard_chars:
             await self.ledger.release(hold)
+            await pipeline.audit.append(record)
             return
         used = Usage(estimate_tokens(request), heard_chars // CHARS_PER_TOKEN + 1)
         cost = self.model.price(used) or 0.0
@@ -111,21 +127,25 @@ class Spending:
         self.cost_usd = None if self.cost_usd is None else self.cost_usd + cost
         self.spent_usd += cost
         await self.ledger.settle(hold, cost, used.input_tokens + used.output_tokens)
+        await pipeline.audit.append(_with_usage(record, used, cost))
 
-    async def release(self, hold: Reservation) -> None:
-        """Give back a hold whose call came to nothing."""
-        await self.ledger.release(hold)
+    async def refused(self, pipeline: Pipeline, error: BudgetExceededError) -> None:
+        """Record that the budget did not cover the next call."""
+        await pipeline.audit.append(replace(self._record(Result.BUDGET_EXCEEDED, (), None), error=str(error)))
 
     def read_back(self, done: Completion) -> None:
         """Count an answer that an earlier attempt at the run has paid for."""
         self.calls += 1
         self._count(done)
 
-    async def settle(self, hold: Reservation, done: Completion, run: Run, pipeline: Pipeline) -> None:
+    async def settle(self, hold: Reservation, done: Completion, pipeline: Pipeline, *, duration_s: float = 0.0) -> None:
         """Book what a call really cost and record it."""
         self._count(done)
         await self.ledger.settle(hold, done.cost_usd or 0.0, done.usage.input_tokens + done.usage.output_tokens)
-        await pipeline.audit.append(_record(run, done))
+        record = self._record(Result.SUCCESS, done.attempts, duration_s)
+        record = replace(record, tool=f"{done.provider}/{done.model}")
+        facts = {**record.facts, "provider": done.provider, "model": done.model}
+        await pipeline.audit.append(_with_usage(replace(record, facts=facts), done.usage, done.cost_usd))
 
     def _count(self, done: Completion) -> None:
         self.usage = self.usage + done.usage
@@ -135,38 +155,30 @@ class Spending:
             self.cost_usd += done.cost_usd
         self.spent_usd += done.cost_usd or 0.0
 
-    async def failed(self, hold: Reservation, run: Run, pipeline: Pipeline, error: str) -> None:
-        """Give the money back and record that no provider answered."""
-        await self.ledger.release(hold)
-        await pipeline.audit.append(
-            AuditRecord(
-                kind=Kind.MODEL_CALL,
-                org=run.principal.org,
-                user=run.principal.user,
-                source=str(run.principal.source),
-                correlation_id=run.correlation_id,
-                run_id=run.id,
-                conversation_id=run.conversation_id or "",
-                tool=f"{self.model.provider}/{self.model.model}",
-                result=Result.FAILURE,
-                error=error,
-            )
+    def _record(self, result: Result, attempts: tuple[Attempt, ...], duration_s: float | None) -> AuditRecord:
+        tried = [_tried(attempt) for attempt in attempts]
+        return AuditRecord(
+            kind=Kind.MODEL_CALL,
+            **who(self.run),
+            tool=f"{self.model.provider}/{self.model.model}",
+            parameters={"attempts": tried} if tried else {},
+            result=result,
+            duration_s=None if duration_s is None else round(duration_s, 6),
+            facts={"provider": self.model.provider, "model": self.model.model},
         )
 
 
-def _record(run: Run, done: Completion) -> AuditRecord:
-    tried = [{"provider": a.provider, "model": a.model, "error": a.error} for a in done.attempts]
-    return AuditRecord(
-        kind=Kind.MODEL_CALL,
-        org=run.principal.org,
-        user=run.principal.user,
-        source=str(run.principal.source),
-        correlation_id=run.correlation_id,
-        run_id=run.id,
-        conversation_id=run.conversation_id or "",
-        tool=f"{done.provider}/{done.model}",
-        parameters={"attempts": tried} if tried else {},
-        result=Result.SUCCESS,
-        cost_usd=done.cost_usd,
-        tokens_used=done.usage.input_tokens + done.usage.output_tokens,
+def _with_usage(record: AuditRecord, used: Usage, cost_usd: float | None) -> AuditRecord:
+    tokens = {"input_tokens": used.input_tokens, "output_tokens": used.output_tokens}
+    return replace(
+        record, facts={**record.facts, **tokens}, cost_usd=cost_usd, tokens_used=used.input_tokens + used.output_tokens
     )
+
+
+def _attempts(error: ModelError | None) -> tuple[Attempt, ...]:
+    return error.attempts if isinstance(error, ProviderError | NoModelAnsweredError) else ()
+
+
+def _tried(attempt: Attempt) -> dict[str, object]:
+    tried: dict[str, object] = {"provider": attempt.provider, "model": attempt.model, "error": attempt.error}
+    return tried | ({"duration_s": round(attempt.duration_s, 6)} if attempt.duration_s else {})

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from akili_cli.core.audit.chain import line_of, split_line
-from akili_cli.domain.errors import AuditError
+from akili_cli.domain.errors import AkiliError, AuditError
 
 _TAIL_BYTES = 4 << 20
 _BATCH = 1000
@@ -267,3 +267,10 @@ def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def not_written(error: AkiliError | OSError) -> AuditError:
+    """Say of a failed write that nothing is recorded, why, and what to do."""
+    reason = str(error) if isinstance(error, AkiliError) else error.strerror or str(error)
+    hint = error.hint if isinstance(error, AkiliError) else "check the disk that holds the audit directory"
+    return AuditError(f"the audit record could not be written: {reason}", hint=hint)

@@ -22,8 +22,10 @@ from akili_cli.core.audit.chain import (
 )
 from akili_cli.core.audit.draft import Draft, Drafter, draft_of
 from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
+from akili_cli.core.audit.observers import Observer, tell
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.errors import AkiliError, AuditError, StorageError
+from akili_cli.domain.ports import NO_TRACER, Tracer
 
 __all__ = ["AuditLog", "load_or_create_key", "open_audit_log"]
 
@@ -39,6 +41,8 @@ class AuditLog:
     the file. When either could not be written, that append raises ``AuditError``, and every later one until the log is
     opened again as another stream, so the chain never forks and nothing runs unrecorded. It opens itself again when it
     was the database that failed and is back; a file that is gone, damaged or cannot grow stays a refusal.
+
+    ``observer`` sees every entry of this process once it is durable; ``failures`` counts what could not be recorded.
     """
 
     def __init__(
@@ -69,6 +73,9 @@ class AuditLog:
         self._opening = asyncio.Lock()
         self._again_at = 0.0
         self.interrupted = 0
+        self.failures = 0
+        self.observer: Observer | None = None
+        self.tracer: Tracer = NO_TRACER
 
     @property
     def stream(self) -> str:
@@ -91,14 +98,17 @@ class AuditLog:
     async def _append(self, records: Sequence[AuditRecord], guard: Guard | None) -> list[AuditEntry]:
         drafts = [await self._drafter.draft(record) for record in records]
         await self._begin_again()
-        self._refuse_when_failed()
+        if self._failed is not None:
+            self.failures += len(drafts)
+            raise AuditError(str(self._failed), hint=self._failed.hint)
         if not drafts:
             return []
         waiting = _Waiting(drafts, guard, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush())
-        return await waiting.future
+        with self.tracer.span("audit.append", {"akili.records": len(drafts)}):
+            return await waiting.future
 
     async def close(self) -> None:
         """Write what is waiting, end the intents without an outcome and the stream; later appends fail."""
@@ -122,12 +132,13 @@ class AuditLog:
         try:
             mended, damaged = await self._db.read(self._mend_dead_streams)
             self._start_stream()
-            rows = await self._db.write(lambda connection: self._begin(connection, mended, damaged), durable=True)
+            rows, entries = await self._db.write(lambda c: self._begin(c, mended, damaged), durable=True)
             self._write_lines(rows)
         except (AkiliError, OSError) as error:
             self._abandon_file()
-            raise _not_written(error) from error
+            raise linefile.not_written(error) from error
         self._failed = None
+        tell(self.observer, entries)
 
     async def _begin_again(self) -> None:
         """After a database that was lost and is back, go on in a new stream; what is damaged stays refused.
@@ -143,10 +154,6 @@ class AuditLog:
             self._again_at = self._clock.monotonic() + AGAIN_S
             with contextlib.suppress(AuditError):
                 await self.open()
-
-    def _refuse_when_failed(self) -> None:
-        if self._failed is not None:
-            raise AuditError(str(self._failed), hint=self._failed.hint)
 
     async def _flush(self) -> None:
         """Write group after group until nobody waits; one transaction per group, one group at a time."""
@@ -173,12 +180,13 @@ class AuditLog:
             done = True
         except (AkiliError, OSError) as error:
             self._lost_database = isinstance(error, StorageError)
-            self._fail(_not_written(error), group)
+            self._fail(linefile.not_written(error), group)
         finally:
             if not done and self._failed is None:
                 self._fail(AuditError("the audit writer was stopped"), group)
         if done:
             for waiting in group:
+                tell(self.observer, waiting.entries)
                 waiting.answer()
 
     def _write(self, connection: Connection, group: list[_Waiting]) -> tuple[list[Row], Row]:
@@ -200,6 +208,7 @@ class AuditLog:
         self._failed = error
         self._abandon_file()
         for waiting in group:
+            self.failures += len(waiting.drafts)
             if not waiting.future.done():
                 waiting.future.set_exception(AuditError(str(error), hint=error.hint))
 
@@ -233,7 +242,7 @@ class AuditLog:
             try:
                 file.close()
             except OSError as error:
-                raise _not_written(error) from error
+                raise linefile.not_written(error) from error
 
     def _abandon_file(self) -> None:
         if self._file is not None:
@@ -274,7 +283,9 @@ class AuditLog:
                     mended[stream] = added
         return mended, damaged
 
-    def _begin(self, connection: Connection, mended: dict[str, int], damaged: dict[str, str]) -> list[Row]:
+    def _begin(
+        self, connection: Connection, mended: dict[str, int], damaged: dict[str, str]
+    ) -> tuple[list[Row], list[AuditEntry]]:
         """Start the stream, in one transaction.
 
         Its first record states every stream that changed since the last anchors. Streams whose writers are gone are
@@ -287,14 +298,15 @@ class AuditLog:
         left = recovery.interrupted(connection, self._key, closed)
         self.interrupted = len(left)
         store.insert_stream(connection, self._head)
-        before, rows = self._head, list[Row]()
+        before, rows, entries = self._head, list[Row](), list[AuditEntry]()
         started = AuditRecord(kind=Kind.AUDIT, result=Result.STARTED, org=self._org, parameters=parameters)
         for record in (started, *left):
             row, self._head = self._link(draft_of(record), self._head)
             rows.append(row)
+            entries.append(_entry(row, record))
         self._head = self._sealed(self._head)
         store.append(connection, rows, before, self._head)
-        return rows
+        return rows, entries
 
     def _state_others(
         self, connection: Connection, mended: dict[str, int]
@@ -382,9 +394,3 @@ def _integer(value: object) -> int:
     if isinstance(value, int):
         return value
     raise AuditError(f"the audit table holds {value!r} where a number belongs", hint="run 'akili audit verify'")
-
-
-def _not_written(error: AkiliError | OSError) -> AuditError:
-    reason = str(error) if isinstance(error, AkiliError) else error.strerror or str(error)
-    hint = error.hint if isinstance(error, AkiliError) else "check the disk that holds the audit directory"
-    return AuditError(f"the audit record could not be written: {reason}", hint=hint)

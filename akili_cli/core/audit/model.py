@@ -25,6 +25,7 @@ class Kind(enum.StrEnum):
     POLICY = "policy"
     AUDIT = "audit"
     STATE = "state"
+    ANOMALY = "anomaly"
 
 
 class Result(enum.StrEnum):
@@ -48,9 +49,11 @@ class Result(enum.StrEnum):
     BUDGET_EXCEEDED = "budget_exceeded"
     UNAVAILABLE = "unavailable"
     INTERRUPTED = "interrupted"
+    MISSED = "missed"
     STARTED = "started"
     FINISHED = "finished"
     CHANGED = "changed"
+    NOTICED = "noticed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,9 @@ class AuditRecord:
     ``decided_at`` (epoch seconds) stands on every record of a decided call: then ``agent``, ``role``, ``skill``,
     ``mode`` (``autonomous``, ``read_only``, ``plan``) and ``untrusted`` are all that policy knew besides the call,
     and empty means none. ``altered`` names what the log redacted or shortened.
+
+    ``facts`` is what was measured while it happened and is said nowhere else: ``executions`` (each command that ran in
+    the sandbox), ``channel_type``, ``provider``, ``model``, ``input_tokens``, ``output_tokens``, ``plan``.
     """
 
     kind: Kind
@@ -99,6 +105,7 @@ class AuditRecord:
     untrusted: tuple[str, ...] = ()
     decided_at: float | None = None
     altered: tuple[str, ...] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     def columns(self) -> dict[str, str]:
         """Give the fields that are columns of their own, by column name."""

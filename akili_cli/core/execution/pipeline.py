@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from akili_cli.core.execution.recording import interrupted_of, outcome_of, recor
 from akili_cli.core.execution.understanding import understand
 from akili_cli.core.policy.engine import RuleSet, decide
 from akili_cli.core.policy.model import Action
+from akili_cli.core.sandbox.watched import noting_executions
 from akili_cli.core.tools.base import Tool, ToolArgs
 from akili_cli.core.tools.toolbox import ToolBox
 from akili_cli.domain.calls import (
@@ -50,6 +52,7 @@ from akili_cli.domain.errors import (
     InvalidArgumentsError,
     RefusedError,
 )
+from akili_cli.domain.ports import NO_TRACER, Span, Tracer
 from akili_cli.domain.risk import Risk
 
 MAX_EDITS = 5
@@ -86,6 +89,7 @@ class Pipeline:
     audit: AuditLog
     redactor: Redactor
     clock: Clock
+    tracer: Tracer = NO_TRACER
 
     def prepare(self, call: ToolCall, run: Run) -> Prepared:
         """Understand a call and decide on it, without doing anything.
@@ -96,7 +100,9 @@ class Pipeline:
         role, at = self.role_of(run.principal), self.clock.now()
         known = understand(self.tools, call, run, role=role, at=at)
         digest = call_digest(run.principal, known.tool.name, call.arguments)
-        decision = decide(known.action, self.rules)
+        with self.tracer.span("security.check_permission") as span:
+            decision = decide(known.action, self.rules)
+            span.set({"akili.verdict": str(decision.verdict), "akili.rule": decision.ruling.rule_id})
         return Prepared(known.tool, known.args, known.action.effects, decision, digest, role, at)
 
     async def run(self, call: ToolCall, run: Run, *, reason: str = "", edits: int = 0) -> StepResult:
@@ -108,13 +114,35 @@ class Pipeline:
         outcome, settle. Raises only when akili itself cannot work (audit or storage gone). ``edits`` counts how
         often a person has changed the call already; a changed call starts again at 1.
         """
+        with self._span(call, run) as span:
+            step = await self._run(call, run, reason, edits)
+            _told(span, step)
+        return step
+
+    @contextmanager
+    def _span(self, call: ToolCall, run: Run) -> Iterator[Span]:
+        """Show one call to whoever traces; a name that is no tool's is the model's text and not shown."""
+        tool = call.name if call.name in self.tools.names() else "unknown"
+        attributes = {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": tool,
+            "akili.correlation_id": run.correlation_id,
+            "akili.run_id": run.id,
+            "enduser.id": run.principal.user,
+        }
+        with self.tracer.span(f"execute_tool {tool}", attributes) as span:
+            yield span
+
+    async def _run(self, call: ToolCall, run: Run, reason: str, edits: int) -> StepResult:
         try:
             prepared = self.prepare(call, run)
         except InvalidArgumentsError as error:
             return await self._invalid(call, run, error)
         request = prepared.request(call, run, reason)
         try:
-            settled = await self.approvals.settle(request)
+            with self.tracer.span("security.require_approval") as span:
+                settled = await self.approvals.settle(request)
+                span.set({"akili.settled": type(settled).__name__.lower()})
         except asyncio.CancelledError:
             await asyncio.shield(self.audit.append(record_of(request, Result.INTERRUPTED)))
             raise
@@ -229,16 +257,18 @@ class Pipeline:
     async def _use_up(self, approval: Approval, own_changes: tuple[str, ...] = ()) -> tuple[Approval, StepResult]:
         approval = await self.approvals.consume(approval.id)
         call, run = self._frozen(approval)
-        try:
-            prepared = self.prepare(call, run)
-        except InvalidArgumentsError as error:
-            return approval, await self._invalid(call, run, error)
-        request = prepared.request(call, run)
-        settled = await self.approvals.claimed_permit(approval, request, own_changes)
-        if isinstance(settled, Refused):
-            result = await self._refused(request, settled)
-        else:
-            result = await self._permitted(request, prepared, settled)
+        with self._span(call, run) as span:
+            try:
+                prepared = self.prepare(call, run)
+            except InvalidArgumentsError as error:
+                return approval, await self._invalid(call, run, error)
+            request = prepared.request(call, run)
+            settled = await self.approvals.claimed_permit(approval, request, own_changes)
+            if isinstance(settled, Refused):
+                result = await self._refused(request, settled)
+            else:
+                result = await self._permitted(request, prepared, settled)
+            _told(span, result)
         await self.approvals.record_outcome(approval.id, str(result.status))
         return approval, replace(result, approval_id=approval.id)
 
@@ -379,12 +409,13 @@ class Pipeline:
             entry = await self.audit.append(record)
             return self._refusal(request, Status.INTERRUPTED, f"Interrupted: {error}", entry.id)
         started = self.clock.monotonic()
-        output = await self._execute(intent, prepared, replace(permit, audit_id=entry.id), started)
+        with noting_executions() as executions:
+            output = await self._execute(intent, prepared, replace(permit, audit_id=entry.id), started)
         if output.cost_usd < hold.amount_usd:
             output = replace(output, cost_usd=hold.amount_usd)
         duration_s = self.clock.monotonic() - started
         clean = self._redacted(output)
-        entry = await self.audit.append(outcome_of(intent, _result_word(output), clean, duration_s))
+        entry = await self.audit.append(outcome_of(intent, _result_word(output), clean, duration_s, executions))
         await self.ledger.settle(hold, output.cost_usd)
         if prepared.tool.read_only and clean.ok:
             self.cache.put(key, clean)
@@ -405,7 +436,8 @@ class Pipeline:
         if price == 0:
             hold, covers = self.ledger.unheld(user, run.id, **family)
             return hold, await self.audit.append(intent, guard=_all_of(covers, *checks))
-        hold = await self.ledger.reserve(user, run.id, price, **family)
+        with self.tracer.span("security.reserve_budget"):
+            hold = await self.ledger.reserve(user, run.id, price, **family)
         try:
             return hold, await self.audit.append(intent, guard=_all_of(*checks))
         except AlreadyBegunError:
@@ -479,6 +511,7 @@ class Pipeline:
                 rule=f"{approval.rule_id}@{approval.rule_origin}",
                 approved_by=approval.resolved_by or "",
                 error=approval.feedback or "",
+                facts={} if approval.plan_id is None else {"plan": approval.plan_id},
             )
         )
 
@@ -522,6 +555,12 @@ def frozen_call(approval: Approval) -> tuple[ToolCall, Run]:
         skill=approval.skill,
     )
     return ToolCall(approval.call_id, approval.tool, approval.arguments), run
+
+
+def _told(span: Span, step: StepResult) -> None:
+    span.set({"akili.status": str(step.status), "akili.cached": step.cached})
+    if step.status not in (Status.OK, Status.PLANNED, Status.APPROVAL_REQUIRED):
+        span.fail(str(step.status))
 
 
 def _all_of(*checks: Callable[[Connection], None]) -> Callable[[Connection], None]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from akili_cli.core.approvals.request import Request
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
+from akili_cli.core.sandbox.watched import Execution
 from akili_cli.domain.calls import Run, ToolOutput
 from akili_cli.domain.decisions import Permit
 from akili_cli.domain.effects import Command, Effects
 
 MAX_LABELS = 8
+RECORDED_FACTS = ("channel_type",)
 MODES = ("autonomous", "read_only", "plan")
 _LISTS = ("reads", "writes", "deletes", "hosts", "nodes", "secrets", "channels", "servers")
 _PLACE = 2
@@ -71,7 +73,13 @@ def _labels(untrusted: tuple[str, ...]) -> tuple[str, ...]:
     return untrusted if rest <= 0 else (*untrusted[:MAX_LABELS], f"and {rest} more")
 
 
-def outcome_of(intent: AuditRecord, result: Result, output: ToolOutput, duration_s: float) -> AuditRecord:
+def outcome_of(
+    intent: AuditRecord,
+    result: Result,
+    output: ToolOutput,
+    duration_s: float,
+    executions: Sequence[Execution] = (),
+) -> AuditRecord:
     """Give the record of what came of an intended call; ``output`` is redacted already."""
     data = output.text.encode("utf-8", "surrogateescape")
     layers = output.metadata.get("layers", ())
@@ -85,7 +93,13 @@ def outcome_of(intent: AuditRecord, result: Result, output: ToolOutput, duration
         output_sha256=hashlib.sha256(data).hexdigest(),
         output_bytes=len(data),
         error="" if output.ok else output.text[:500],
+        facts=_facts(output.metadata, executions),
     )
+
+
+def _facts(metadata: Mapping[str, object], executions: Sequence[Execution]) -> dict[str, object]:
+    facts: dict[str, object] = {name: metadata[name] for name in RECORDED_FACTS if name in metadata}
+    return facts | ({"executions": [one.as_dict() for one in executions]} if executions else {})
 
 
 def interrupted_of(intent: AuditRecord, duration_s: float) -> AuditRecord:

@@ -88,7 +88,10 @@ class Fire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a fire ended. ``run_id`` is the agent run's (or empty), ``cost_usd`` None when unpriced."""
+    """How a fire ended. ``run_id`` is the agent run's (or empty), ``cost_usd`` None when unpriced.
+
+    ``duration_s`` is how long this node played it; None for a fire that never ran.
+    """
 
     status: FireStatus
     run_id: str = ""
@@ -96,6 +99,7 @@ class Ended:
     summary: str = ""
     cost_usd: float | None = 0.0
     details: Mapping[str, object] = field(default_factory=dict)
+    duration_s: float | None = None
 
 
 class Schedule(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from akili_cli.adapters.engine.base import Body, Json, Steps
 from akili_cli.adapters.storage.base import Connection, Database
@@ -51,12 +52,18 @@ class Player:
         if fire is None:
             return None
         await self._record(fire, None)
+        began = self._clock.monotonic()
         ended = await self._run(fire, steps)
+        ended = replace(ended, duration_s=self._clock.monotonic() - began)
         if not await self._end(fire, ended):
             _LOG.warning("a fire was taken over by another node", extra={"fire": fire.id})
             return None
         await self._record(fire, ended)
         return ended
+
+    async def record_missed(self, fire: Fire, ended: Ended) -> None:
+        """Put a fire on record that never runs; raises ``AuditError``."""
+        await self._record(fire, ended)
 
     async def _run(self, fire: Fire, steps: Steps) -> Ended:
         schedule = self.schedules[fire.kind]

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from akili_cli import __version__
@@ -35,8 +35,20 @@ BROKEN_PAUSE_S = 3600.0
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Claimed:
+    """What one transaction began, what it found missed, and when it must be looked again."""
+
+    begun: list[Fire]
+    missed: list[tuple[Fire, Ended]] = field(default_factory=list)
+    next_at: float | None = None
+
+
 class Ticker:
-    """Ticks for one organisation on one node. ``run`` is its loop; ``tick`` is one round of it."""
+    """Ticks for one organisation on one node. ``run`` is its loop; ``tick`` is one round of it.
+
+    ``ticked_at`` (monotonic) is when the last round ended; ``watch`` is told of each look at a room: its kind, seconds.
+    """
 
     def __init__(
         self,
@@ -60,6 +72,8 @@ class Ticker:
         self._tasks: dict[str, set[asyncio.Task[None]]] = {kind: set() for kind in player.schedules}
         self._changed = asyncio.Event()
         self._pinged_at = 0.0
+        self.ticked_at: float | None = None
+        self.watch: Callable[[str, float], None] | None = None
 
     async def begin(self) -> None:
         """Make this node known; nothing is claimed before. Raises ``ConflictError`` for a name that is taken."""
@@ -97,6 +111,7 @@ class Ticker:
         pause = PING_S
         for schedule in self._player.schedules.values():
             pause = min(pause, await self._serve(schedule, now))
+        self.ticked_at = self._clock.monotonic()
         return pause
 
     async def trigger(self, job: Job, kind: str, user: str) -> Fire:
@@ -150,20 +165,27 @@ class Ticker:
         free = schedule.max_running - len(self._tasks[schedule.kind])
         if free <= 0:
             return schedule.poll_s
-        fires, next_at = await self._db.write(lambda conn: self._claim(conn, schedule, now, free), durable=True)
+        began = self._clock.monotonic()
+        claimed = await self._db.write(lambda conn: self._claim(conn, schedule, now, free), durable=True)
+        fires, next_at = claimed.begun, claimed.next_at
         for fire in fires:
             self._start(schedule, fire)
+        for fire, ended in claimed.missed:
+            await self._player.record_missed(fire, ended)
+        if self.watch is not None:
+            self.watch(schedule.kind, self._clock.monotonic() - began)
         if len(fires) == free:
             return 0.0 if schedule.max_running > len(self._tasks[schedule.kind]) else schedule.poll_s
         return schedule.poll_s if next_at is None else max(0.0, min(schedule.poll_s, next_at - self._clock.now()))
 
-    def _claim(self, conn: Connection, schedule: Schedule, now: float, free: int) -> tuple[list[Fire], float | None]:
-        begun = store.next_waiting(conn, self._org, schedule.kind, self._node, now, free)
-        for job in schedule.due(conn, self._org, now, free - len(begun)):
-            begun.extend(self._claim_job(conn, schedule, job, now))
-        return begun, schedule.next_at(conn, self._org)
+    def _claim(self, conn: Connection, schedule: Schedule, now: float, free: int) -> _Claimed:
+        claimed = _Claimed(store.next_waiting(conn, self._org, schedule.kind, self._node, now, free))
+        for job in schedule.due(conn, self._org, now, free - len(claimed.begun)):
+            self._claim_job(conn, schedule, job, now, claimed)
+        claimed.next_at = schedule.next_at(conn, self._org)
+        return claimed
 
-    def _claim_job(self, conn: Connection, schedule: Schedule, job: Job, now: float) -> list[Fire]:
+    def _claim_job(self, conn: Connection, schedule: Schedule, job: Job, now: float, claimed: _Claimed) -> None:
         kind = schedule.kind
         try:
             expr = parse_cron(job.cron)
@@ -172,27 +194,39 @@ class Ticker:
             broken = self._fire(kind, job, job.next_run_at)
             store.add(conn, broken, FireStatus.FAILED, now, error=str(error))
             schedule.advance(conn, self._org, job.id, now + BROKEN_PAUSE_S)
-            return []
+            return
         passed = sort_passed(expr, job.next_run_at, now, job.on_missed, job.window_s)
-        self._note_missed(conn, kind, job, passed.missed, now)
+        for at in passed.missed:
+            why = f"skipped: it was due {now - at:.0f} s ago and {job.on_missed} applies"
+            self._miss(conn, self._fire(kind, job, at), now, why, claimed)
         if passed.unlisted:
-            older = self._fire(kind, job, passed.since)
             told = {"count": passed.unlisted, "until": passed.missed[0]}
-            store.add(conn, older, FireStatus.MISSED, now, error=f"{passed.unlisted} fire times passed", details=told)
+            why = f"{passed.unlisted} fire times passed"
+            self._miss(conn, self._fire(kind, job, passed.since), now, why, claimed, told)
         schedule.advance(conn, self._org, job.id, passed.next_run_at)
-        begun: list[Fire] = []
+        behind = False
         for at in passed.runs:
             fire = self._fire(kind, job, at)
-            status = self._status(conn, kind, job, behind=bool(begun))
-            why = "the one before was still running" if status is FireStatus.OVERLAPPED else ""
-            if store.add(conn, fire, status, now, error=why) and status is FireStatus.RUNNING:
-                begun.append(fire)
-        return begun
+            status = self._status(conn, kind, job, behind=behind)
+            if status is FireStatus.OVERLAPPED:
+                self._miss(conn, fire, now, "the one before was still running", claimed, status=status)
+            elif store.add(conn, fire, status, now) and status is FireStatus.RUNNING:
+                claimed.begun.append(fire)
+                behind = True
 
-    def _note_missed(self, conn: Connection, kind: str, job: Job, times: Sequence[float], now: float) -> None:
-        for at in times:
-            why = f"skipped: it was due {now - at:.0f} s ago and {job.on_missed} applies"
-            store.add(conn, self._fire(kind, job, at), FireStatus.MISSED, now, error=why)
+    def _miss(
+        self,
+        conn: Connection,
+        fire: Fire,
+        now: float,
+        why: str,
+        claimed: _Claimed,
+        details: Mapping[str, object] | None = None,
+        *,
+        status: FireStatus = FireStatus.MISSED,
+    ) -> None:
+        if store.add(conn, fire, status, now, error=why, details=details):
+            claimed.missed.append((fire, Ended(status=status, error=why, details=details or {})))
 
     def _status(self, conn: Connection, kind: str, job: Job, *, behind: bool) -> FireStatus:
         """Tell whether a fire starts; those of a catch-up run one after the other whatever the policy is."""

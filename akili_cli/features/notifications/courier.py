@@ -64,6 +64,11 @@ class Courier:
         except AkiliError:
             return ""  # the try itself will say why
 
+    async def type_of(self, name: str) -> str:
+        """Give the type of a channel, or nothing when there is none of that name."""
+        channel = await self._channel(name)
+        return "" if channel is None else channel.type
+
     async def deliver(self, delivery_id: str, channel: str, host: str, permit: Permit) -> Delivery:
         """Make one try, and give the delivery as it is then.
 

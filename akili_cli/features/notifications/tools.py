@@ -29,6 +29,9 @@ class Outbox(Protocol):
 class Carrier(Protocol):
     """Sends what was stored."""
 
+    async def type_of(self, name: str) -> str:
+        """Give the type of a channel, or nothing when there is none of that name."""
+
     async def deliver(self, delivery_id: str, channel: str, host: str, permit: Permit) -> Delivery:
         """Make one try; give the delivery as it is then."""
 
@@ -129,6 +132,7 @@ class NotificationDeliver:
         """
         after = await self._carrier.deliver(args.delivery_id, args.channel, args.host, permit)
         metadata: dict[str, object] = {"state": str(after.state), "tries": after.tries, "channel": after.channel}
+        metadata["channel_type"] = await self._carrier.type_of(after.channel)
         if after.state is State.SENT:
             said = f"sent to {after.channel}" + (f"; {after.reason}" if after.reason else "")
             return ToolOutput(said, metadata=metadata)

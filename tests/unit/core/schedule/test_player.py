@@ -34,7 +34,7 @@ async def test_an_error_ends_the_fire_with_its_words(tmp_path: Path) -> None:
     player = Player(db, "default", "n1", [ProbeSchedule(fails)], _recorded, clock)
     ended = await player.play(FIRE.id, DirectSteps(FIRE.id, clock))
     await db.close()
-    assert ended == Ended(status=FireStatus.FAILED, error="it is full (make room)")
+    assert ended == Ended(status=FireStatus.FAILED, error="it is full (make room)", duration_s=0.0)
 
 
 async def test_without_a_record_of_its_begin_nothing_runs(tmp_path: Path) -> None:
