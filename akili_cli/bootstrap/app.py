@@ -20,7 +20,14 @@ from akili_cli.adapters.storage.settings import StorageSettings
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.bootstrap.knowledge import RunbookKnowledge
 from akili_cli.bootstrap.notifications import Notifications, open_notifications
-from akili_cli.bootstrap.policy import admin_finder, build_rules, permissions_finder, role_finder, tool_roots
+from akili_cli.bootstrap.policy import (
+    admin_finder,
+    build_rules,
+    permissions_finder,
+    power_finder,
+    role_finder,
+    tool_roots,
+)
 from akili_cli.bootstrap.secrets import open_secrets
 from akili_cli.bootstrap.tools import RoomParts, build_tools
 from akili_cli.config.lines import Loaded
@@ -29,6 +36,7 @@ from akili_cli.config.paths import Workspace, home_of, open_workspace, protected
 from akili_cli.core.agent.history import History
 from akili_cli.core.agent.loop import AgentLoop
 from akili_cli.core.approvals.model import Asker
+from akili_cli.core.approvals.approvers import Approvers
 from akili_cli.core.approvals.queue import ApprovalQueue
 from akili_cli.bootstrap.tracing import open_tracer
 from akili_cli.core.approvals.request import Place, no_layers
@@ -215,7 +223,7 @@ def open_approvals(
     """Give the approvals of the state's organisation; permits they give carry ``protected``."""
     return ApprovalQueue(
         state.db,
-        state.loaded.settings.approval,
+        Approvers(state.loaded.settings.approval, power_finder(state.loaded)),
         state.clock,
         org=state.org,
         place=Place(platform.node(), str(state.start.cwd), layers),

@@ -11,6 +11,7 @@ from akili_cli.bootstrap.rulings import Judge
 from akili_cli.config.entries import PERMISSIONS
 from akili_cli.config.lines import Loaded, render_path
 from akili_cli.config.policies import CapabilityPolicy, PoliciesSettings, RuleHours, RuleSettings
+from akili_cli.core.approvals.approvers import APPROVE_PERMISSION, Power, PowerOf
 from akili_cli.core.policy.compile import CapabilitySpec, PolicySpec, RoleSpec, ToolRoots, compile_rules
 from akili_cli.core.policy.engine import RuleSet
 from akili_cli.core.policy.hours import Hours, minutes_of
@@ -221,3 +222,18 @@ def admin_finder(loaded: Loaded) -> Callable[[Principal], bool]:
     """Give the function that tells whether a principal may change what belongs to others."""
     role_of = role_finder(loaded)
     return lambda principal: role_of(principal) == ADMIN
+
+
+def power_finder(loaded: Loaded) -> PowerOf:
+    """Give the function from a principal to what it may rule on from elsewhere than the terminal."""
+    roles, role_of = loaded.settings.security.roles, role_finder(loaded)
+
+    def power(principal: Principal) -> Power:
+        name = role_of(principal)
+        role = roles.get(name or "")
+        if role is None:
+            return Power(name)
+        highest = parse_risk(role.max_risk_level) if APPROVE_PERMISSION in role.permissions else None
+        return Power(name, highest, name == ADMIN)
+
+    return power

@@ -34,6 +34,7 @@ PERMISSIONS = frozenset(
         "infra_manage",
         "infra_exec",
         "autonomous",
+        "approve",
     }
 )
 TOOLS = frozenset(

@@ -10,6 +10,7 @@ from pathlib import Path
 from akili_cli.adapters.storage.backends.sqlite import SqliteDatabase, open_sqlite
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.telemetry.redact import Redactor
+from akili_cli.core.approvals.approvers import Approvers, Power, PowerOf
 from akili_cli.core.approvals.model import NO_OFFER, Answer, AnswerKind, Approval, Asker, Offer
 from akili_cli.core.approvals.queue import ApprovalQueue
 from akili_cli.core.approvals.request import Place
@@ -76,17 +77,22 @@ def rules_of(
     return RuleSet(compile_rules(PolicySpec(roles=roles, rules=rules, protected=protected)))
 
 
+def any_power(_by: Principal) -> Power:
+    return Power("operator", Risk.CRITICAL)
+
+
 def queue_on(
     db: Database,
     clock: FakeClock,
     *,
     asker: Asker | None = None,
     redactor: Redactor | None = None,
+    power_of: PowerOf = any_power,
     **settings: object,
 ) -> ApprovalQueue:
     return ApprovalQueue(
         db,
-        ApprovalSettings.model_validate(settings),
+        Approvers(ApprovalSettings.model_validate(settings), power_of),
         clock,
         org="default",
         place=Place("web1", "/srv"),

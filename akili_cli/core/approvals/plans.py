@@ -210,11 +210,16 @@ class PlanBook:
         return ruled
 
     async def deny(self, plan_id: str, by: Principal) -> Plan:
-        """Refuse a plan and every step of it that still waits; raises ``ConflictError`` when it was resolved."""
+        """Refuse a plan and every step of it that still waits.
+
+        Raises ``ConflictError`` when it was resolved, ``PolicyDeniedError`` when this person may not rule on a step.
+        """
         plan = await self.get(plan_id)
         now = self._clock.now()
 
         def refuse(conn: Connection) -> bool:
+            for step in plan.steps:
+                self._approvers.check_denial(step, by)
             if not _resolve(conn, plan, by.user, "denied", now):
                 return False
             for step in plan.steps:

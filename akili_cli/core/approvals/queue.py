@@ -16,7 +16,6 @@ from akili_cli.core.approvals.inputs import changed_effects, drifted, inputs_of
 from akili_cli.core.approvals.model import AnswerKind, Approval, ApprovalStatus, Asker
 from akili_cli.core.approvals.plans import PLAN_TTL_S, PlanBook, plan_id_of
 from akili_cli.core.approvals.request import Edited, Held, Place, Planned, Refused, Request, Settled, asked_of
-from akili_cli.core.approvals.settings import ApprovalSettings
 from akili_cli.domain.calls import Principal, call_digest, canonical_json
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.decisions import Permit, Verdict
@@ -36,7 +35,7 @@ class ApprovalQueue:
     def __init__(
         self,
         db: Database,
-        settings: ApprovalSettings,
+        approvers: Approvers,
         clock: Clock,
         *,
         org: str,
@@ -48,15 +47,15 @@ class ApprovalQueue:
         """Keep the parts; ``protected`` paths travel with every permit so that no door opens them."""
         self._db = db
         self._redactor = redactor
-        self._settings = settings
+        self._settings = settings = approvers.settings
         self._clock = clock
         self._org = org
         self.place = place
         self._protected = protected
         self.asker = asker
-        self._approvers = Approvers(settings)
+        self.approvers = approvers
         self.grants = GrantBook(db, org, clock, settings.grant_ttl_seconds, redactor)
-        self.plans = PlanBook(db, org, clock, redactor, self._approvers)
+        self.plans = PlanBook(db, org, clock, redactor, self.approvers)
         self._auto = AutoApproval(db, org, clock, settings.auto_approval)
 
     async def settle(self, request: Request) -> Settled:
@@ -209,6 +208,22 @@ class ApprovalQueue:
                 raise ConflictError(f"more than one approval begins with {typed}", hint="type more of the id")
         raise NotFoundError(f"no approval {approval_id[:40]!r}", hint="see: akili approvals list")
 
+    async def seen_by(
+        self,
+        by: Principal,
+        status: ApprovalStatus | None = None,
+        *,
+        before: tuple[float, str] | None = None,
+        limit: int,
+    ) -> list[Approval]:
+        """List what is shown to somebody, newest first, from after the (time, id) given."""
+        await self.expire()
+        chosen = None if status is None else str(status)
+        risks = self.approvers.seen_risks(by)
+        return await self._db.read(
+            lambda conn: store.seen(conn, self._org, by.user, risks, status=chosen, before=before, limit=limit)
+        )
+
     async def list(self, status: ApprovalStatus | None = None, limit: int = 50) -> list[Approval]:
         """List approvals, newest first."""
         await self.expire()
@@ -234,8 +249,8 @@ class ApprovalQueue:
             held = store.lock(conn, self._org, approval.id)
             if held is None:
                 return None
-            self._approvers.check(held, by)
-            if store.vote(conn, held.id, by.user, now) < self._approvers.needed(held):
+            self.approvers.check(held, by)
+            if store.vote(conn, held.id, by.user, now) < self.approvers.needed(held):
                 return held
             yes = replace(
                 held,
@@ -252,7 +267,7 @@ class ApprovalQueue:
         return ruled
 
     async def deny(self, approval_id: str, by: Principal, feedback: str = "") -> Approval:
-        """Say no. Anybody who may rule may deny, the requester always."""
+        """Say no. Anybody who may rule may deny, the requester always; others get ``PolicyDeniedError``."""
         approval = await self.get(approval_id)
         no = replace(
             approval,
@@ -261,7 +276,12 @@ class ApprovalQueue:
             feedback=self._redactor.text(feedback) or None,
             resolved_at=self._clock.now(),
         )
-        if not await self._db.write(lambda conn: store.resolve(conn, no), durable=True):
+
+        def rule(conn: Connection) -> bool:
+            self.approvers.check_denial(approval, by)
+            return store.resolve(conn, no)
+
+        if not await self._db.write(rule, durable=True):
             raise await self._too_late(approval.id)
         return no
 

@@ -54,6 +54,31 @@ def listing(conn: Connection, org: str, *, status: str | None, limit: int) -> li
     return [_approval(row) for row in rows]
 
 
+def seen(
+    conn: Connection,
+    org: str,
+    user: str,
+    risks: tuple[str, ...],
+    *,
+    status: str | None,
+    before: tuple[float, str] | None,
+    limit: int,
+) -> list[Approval]:
+    """List a user's own approvals and anybody's of these risks, newest first, older than the (time, id) given."""
+    named = {f"risk{place}": risk for place, risk in enumerate(risks)}
+    others = f" OR action_risk IN ({', '.join(f':{name}' for name in named)})" if named else ""
+    where = f"org_id = :org AND (user_id = :user{others})"
+    params: dict[str, object] = {"org": org, "user": user, "limit": limit, **named}
+    if status is not None:
+        where += " AND status = :status"
+        params["status"] = status
+    if before is not None:
+        where += " AND (created_at < :at OR (created_at = :at AND id < :id))"
+        params |= {"at": before[0], "id": before[1]}
+    sql = f"SELECT * FROM approvals WHERE {where} ORDER BY created_at DESC, id DESC LIMIT :limit"  # noqa: S608  # fixed texts
+    return [_approval(row) for row in conn.execute(sql, params)]
+
+
 def of_plan(conn: Connection, org: str, plan_id: str) -> list[Approval]:
     """Give the steps of a plan in their order."""
     sql = "SELECT * FROM approvals WHERE org_id = :org AND plan_id = :plan ORDER BY plan_index"

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from akili_cli.bootstrap.policy import build_rules, role_finder, tool_roots
+from akili_cli.bootstrap.policy import build_rules, power_finder, role_finder, tool_roots
 from akili_cli.config.lines import Loaded
 from akili_cli.config.load import load_settings
 from akili_cli.config.paths import open_workspace
+from akili_cli.core.approvals.approvers import Power
 from akili_cli.core.policy.engine import RuleSet, decide
 from akili_cli.domain.calls import Principal
 from akili_cli.domain.decisions import Verdict
@@ -16,6 +17,7 @@ from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import ConfigError
 from akili_cli.domain.risk import Risk
 from tests.fakes.actions import action, run_of
+from tests.fakes.policies import loaded_from
 
 CONFIG = """\
 security:
@@ -103,3 +105,27 @@ def test_a_pattern_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError):
         loaded_and_compiled()
+
+
+def test_who_may_rule_from_elsewhere_is_what_the_role_holds_up_to_its_risk(tmp_path: Path) -> None:
+    text = """\
+security:
+  user_roles: {ann: admin, opa: operator, vic: viewer}
+  roles:
+    admin: {permissions: [approve], max_risk_level: high}
+    operator: {permissions: [approve, read_files], max_risk_level: medium}
+    viewer: {permissions: [read_files], max_risk_level: critical}
+"""
+    power = power_finder(loaded_from(tmp_path, text))
+    found = {user: power(Principal(user)) for user in ("ann", "opa", "vic", "nobody")}
+    assert found == {
+        "ann": Power("admin", Risk.HIGH, admin=True),
+        "opa": Power("operator", Risk.MEDIUM),
+        "vic": Power("viewer"),
+        "nobody": Power(),
+    }
+
+
+def test_the_roles_nobody_configured_let_operators_and_admins_rule(tmp_path: Path) -> None:
+    power = power_finder(loaded_from(tmp_path, "logging: {level: error}"))
+    assert power(Principal("anybody")) == Power("operator", Risk.MEDIUM)
