@@ -65,6 +65,7 @@ SWALLOWS_ALL = {
     "adapters/engine/backends/dbos.py": "a body's failure is its run's result",
     "core/audit/observers.py": "whatever watches the log must not undo what is on the disk",
     "core/schedule/player.py": "a room that breaks ends its fire, not the node",
+    "gateways/http/edge.py": "what a route did not expect is logged and answered 500",
     "bootstrap/supervisor.py": "a task that breaks is logged and started again",
 }
 WITHOUT_REASON = {"adapters/net/client.py", "core/audit/standalone.py", "features/runbooks/logic.py"}

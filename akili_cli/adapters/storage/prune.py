@@ -36,6 +36,7 @@ RULES: tuple[Rule, ...] = (
         (("approval_votes", "approval_id"),),
     ),
     Rule("plans", "coalesce(resolved_at, expires_at) < :before"),
+    Rule("api_keys", "coalesce(revoked_at, expires_at) < :before"),
     Rule("grants", "coalesce(revoked_at, expires_at) < :before"),
     Rule("auto_approvals", "(hour + 1) * 3600 < :before"),
     Rule(

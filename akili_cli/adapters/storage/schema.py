@@ -648,6 +648,29 @@ STEPS: tuple[Step, ...] = (
         ),
         {"conversation_messages": {"run_id": "text?"}},
     ),
+    Step(
+        "0018_api_keys",
+        (
+            Table(
+                "api_keys",
+                {
+                    "id": "text",
+                    "org_id": "text",
+                    "user_id": "text",
+                    "role": "text",
+                    "name": "text",
+                    "salt": "text",
+                    "hash": "text",
+                    "created_at": "double",
+                    "expires_at": "double?",
+                    "revoked_at": "double?",
+                    "last_used_at": "double?",
+                },
+                pk=("id",),
+                indexes=(("org_id", "user_id", "created_at"),),
+            ),
+        ),
+    ),
 )
 
 
