@@ -10,7 +10,7 @@ import typer
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run
 from akili_cli.domain.calls import Status
-from akili_cli.domain.errors import NotFoundError, UsageError
+from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from akili_cli.bootstrap.app import App, State
@@ -228,14 +228,11 @@ async def _approve_plan(plan_id: str, only: tuple[int, ...], as_json: bool) -> i
 
 
 async def _answer_conversation(app_: App, approval: Approval, step: StepResult) -> None:
-    if app_.history is None or approval.conversation_id is None:
-        return
-    try:
-        await app_.history.replace_result(
-            approval.conversation_id, approval.call_id, step.text, step.status is not Status.OK, step.untrusted
-        )
-    except NotFoundError as error:  # the call has run: what came of it must be shown all the same
-        render.talk(f"the conversation does not learn of it: {error}", "yellow")
+    from akili_cli.core.agent.rulings import tell_outcome
+
+    problem = await tell_outcome(app_.history, approval, step)
+    if problem:  # the call has run: what came of it must be shown all the same
+        render.talk(problem, "yellow")
 
 
 def _print_step(approval: Approval, step: StepResult, as_json: bool) -> None:
@@ -262,13 +259,14 @@ async def _deny_plan(plan_id: str, as_json: bool) -> None:
 
 async def _deny(approval_id: str, feedback: str, as_json: bool) -> None:
     from akili_cli.cli.opening import opened_app, principal
+    from akili_cli.core.agent.rulings import tell_refusal
     from akili_cli.core.approvals.request import as_card
 
     async with opened_app() as app_:
         approval = await app_.pipeline.refuse(approval_id, principal(), feedback)
-        if app_.history is not None and approval.conversation_id is not None:
-            told = f"Refused: {approval.resolved_by} said no" + (f": {feedback}" if feedback else "")
-            await app_.history.replace_result(approval.conversation_id, approval.call_id, told, True)
+        problem = await tell_refusal(app_.history, approval)
+        if problem:
+            render.talk(problem, "yellow")
     if as_json:
         render.out_json(as_card(approval))
     else:

@@ -25,8 +25,6 @@ def budget(
 
 
 async def _budget(user: str | None, as_json: bool) -> None:
-    from dataclasses import asdict
-
     from akili_cli.bootstrap.app import open_ledger
     from akili_cli.cli.opening import opened_state, principal
 
@@ -35,8 +33,7 @@ async def _budget(user: str | None, as_json: bool) -> None:
         ledger = open_ledger(state)
         tree, status = await ledger.tree(who), await ledger.status(who)
     if as_json:
-        levels = {"organisation": _level(tree.organisation), "runs": [_level(one) for one in tree.runs]}
-        render.out_json({"user": who, **asdict(status), **levels, **_tokens(tree.user)})
+        render.out_json(tree.as_dict(status))
         return
     render.talk(f"{tree.day} (UTC)")
     render.out_table(("LEVEL", "LIMIT", "SPENT", "RESERVED", "LEFT", "TOKENS", "WHO"), _rows(tree))
@@ -70,20 +67,3 @@ def _depth(level: Level, known: dict[str, Level]) -> int:
 
 def _usd(amount: float | None, digits: int) -> str:
     return "-" if amount is None else f"${amount:.{digits}f}"
-
-
-def _level(level: Level) -> dict[str, object]:
-    return {
-        "name": level.name,
-        "limit_usd": level.limit_usd,
-        "spent_usd": level.spent_usd,
-        "reserved_usd": level.reserved_usd,
-        "remaining_usd": level.remaining_usd,
-        "max_tokens": level.max_tokens,
-        "parent": level.parent,
-        **_tokens(level),
-    }
-
-
-def _tokens(level: Level) -> dict[str, object]:
-    return {"spent_tokens": level.spent_tokens, "reserved_tokens": level.reserved_tokens}

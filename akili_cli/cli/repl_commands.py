@@ -15,12 +15,14 @@ from akili_cli.cli.card import visible
 from akili_cli.cli.repl_export import conversation_markdown, write_new
 from akili_cli.cli.repl_session import MODES, Mode, Session
 from akili_cli.cli.repl_view import columns, facts_line
-from akili_cli.core.approvals.model import AnswerKind, ApprovalStatus
-from akili_cli.domain.calls import Status, ToolCall
+from akili_cli.cli.watching import brief
+from akili_cli.core.agent.rulings import tell_outcome, tell_refusal
+from akili_cli.core.approvals.model import AnswerKind, Approval, ApprovalStatus
+from akili_cli.domain.calls import ToolCall
 from akili_cli.domain.clock import iso
 from akili_cli.domain.decisions import Verdict
 from akili_cli.domain.errors import ConflictError, NotFoundError, PolicyDeniedError, UsageError
-from akili_cli.domain.messages import Message, ModelRequest, ToolResultBlock
+from akili_cli.domain.messages import Message, ModelRequest
 from akili_cli.domain.nearest import nearest
 
 _VERDICT_STYLES = {"allow": "green", "ask": "yellow", "deny": "red"}
@@ -176,8 +178,7 @@ async def _approve(session: Session, rest: str) -> None:
         approval, step = await session.app.pipeline.amend(approval.id, dict(answer.arguments or {}), session.me)
     else:
         approval, step = await session.app.pipeline.resume(approval.id, session.me)
-    result = ToolResultBlock(approval.call_id, step.text, step.status is not Status.OK, step.untrusted)
-    await _tell(session, approval.conversation_id, result)
+    _told(session, approval, await tell_outcome(session.app.history, approval, step))
     render.talk(f"approved {approval.id[:8]}: {approval.tool}: {step.status}", "dim")
     render.out(step.text)
 
@@ -189,17 +190,14 @@ async def _deny(session: Session, rest: str) -> None:
 
 async def _refuse(session: Session, approval_id: str, words: str) -> None:
     approval = await session.app.pipeline.refuse(approval_id, session.me, words)
-    told = f"Refused: {approval.resolved_by} said no" + (f": {words}" if words else "")
-    await _tell(session, approval.conversation_id, ToolResultBlock(approval.call_id, told, is_error=True))
+    _told(session, approval, await tell_refusal(session.app.history, approval))
     render.talk(f"denied {approval.id[:8]}: {approval.tool}; nothing was run")
 
 
-async def _tell(session: Session, conversation: str | None, result: ToolResultBlock) -> None:
-    history = session.app.history
-    if history is None or conversation is None:
-        return
-    await history.replace_result(conversation, result.tool_use_id, result.text, result.is_error, result.untrusted)
-    if conversation == session.conversation:
+def _told(session: Session, approval: Approval, problem: str) -> None:
+    if problem:
+        render.talk(problem, "yellow")
+    elif approval.conversation_id is not None and approval.conversation_id == session.conversation:
         render.talk("the conversation knows; say `go on` to go on with it", "dim")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,10 +13,8 @@ from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from akili_cli.bootstrap.app import State
-    from akili_cli.core.execution.pipeline import Pipeline
     from akili_cli.core.undo.journal import Journal
     from akili_cli.core.undo.model import UndoEntry
-    from akili_cli.domain.calls import Principal, StepResult
 
 LIMITS = "what file_write and git_write change is kept; what shell_exec and other tools did cannot be undone"
 _SEARCHED, _SHOWN = 200, 50
@@ -101,22 +98,12 @@ def _texts(value: object) -> list[str]:
     return [str(each) for each in value] if isinstance(value, list | tuple) else []
 
 
-async def restore(
-    pipeline: Pipeline, tool: str, arguments: Mapping[str, object], me: Principal, reason: str
-) -> StepResult:
-    """Put a call of a tool that undoes through the pipeline, as a run of its own."""
-    from akili_cli.domain.calls import Run, ToolCall
-    from akili_cli.domain.ids import new_correlation_id, new_uuid
-
-    run_ = Run(id=new_uuid(), principal=me, correlation_id=new_correlation_id())
-    return await pipeline.run(ToolCall(new_uuid(), tool, arguments), run_, reason=reason)
-
-
 async def _undo(entry_id: str | None, as_json: bool) -> int:
     from akili_cli.bootstrap.app import open_journal
     from akili_cli.cli.opening import opened_app, principal
     from akili_cli.core.agent.report import EXIT_CODES, step_dict
-    from akili_cli.domain.errors import ConflictError
+    from akili_cli.core.execution.undoing import undo as undo_entry
+    from akili_cli.domain.ids import new_correlation_id
 
     asker = None
     if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() and not as_json:
@@ -128,14 +115,7 @@ async def _undo(entry_id: str | None, as_json: bool) -> int:
             asker.app = app_
         me, journal = principal(), open_journal(app_.state)
         entry = await _chosen(app_.state, journal, me.user, entry_id)
-        if entry.obstacle and entry.restored_by == "git_restore":
-            raise ConflictError(f"{entry.path!r} cannot be undone: {entry.obstacle}; nothing was done")
-        if entry.restored_by == "file_restore":
-            await journal.load(entry.id, me.user)
-        where = "path" if entry.restored_by == "file_restore" else "repo_path"
-        arguments = {"entry": entry.id, where: entry.path, "current": entry.after, "earlier": entry.before}
-        reason = f"{me.user} asked to undo entry {entry.id}"
-        step = await restore(app_.pipeline, entry.restored_by, arguments, me, reason)
+        step = await undo_entry(app_.pipeline, journal, entry, me, new_correlation_id())
     if as_json:
         render.out_json({"entry": entry.id, "path": entry.path, "output": step.text, **step_dict(step)})
     elif step.status == "ok":

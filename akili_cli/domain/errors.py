@@ -22,6 +22,7 @@ AkiliError                     1 / 500
 |   `-- AlreadyBegunError      1 / 409   an earlier attempt began it and was cut off
 |-- UnavailableError           3 / 503   the gateway cannot be reached
 |-- ModelError                 1 / 502   a model provider failed; ``retryable`` says if trying again may help
+|-- NotAvailableError          1 / 501   this version has the place for it and not the thing
 |-- ToolFailedError            1 / 500
 |-- SandboxError               1 / 500   a layer could not be set up, so nothing ran
 |-- StorageError               1 / 503
@@ -191,6 +192,12 @@ class ToolFailedError(AkiliError):
     """A tool could not do its work."""
 
     code = "tool_failed"
+class NotAvailableError(AkiliError):
+    """This version has the place for it and not the thing."""
+
+    code, http_status = "not_available", 501
+
+
 
 
 class SandboxError(AkiliError):

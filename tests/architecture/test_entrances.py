@@ -16,7 +16,7 @@ RUNS = {
     "core/execution/pipeline.py": "the pipeline itself",
 }
 PROVED = {
-    "cli/undo.py": ("undo",),
+    "core/execution/undoing.py": ("undo", "undo of git"),
     "cli/sandbox.py": ("sandbox run",),
     "cli/approvals.py": ("approvals approve", "approvals edit", "plan apply"),
     "cli/repl_commands.py": ("approvals approve", "approvals edit"),

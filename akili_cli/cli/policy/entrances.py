@@ -15,10 +15,10 @@ from akili_cli.cli.asking import Question, run_of
 from akili_cli.cli.prompt import TerminalAsker
 from akili_cli.cli.repl_session import Session
 from akili_cli.cli.sandbox import attempt
-from akili_cli.cli.undo import restore
 from akili_cli.core.agent.journal import parse_step
 from akili_cli.core.agent.loop import AgentLoop
 from akili_cli.core.policy.engine import RuleSet
+from akili_cli.core.execution.undoing import restore
 from akili_cli.core.policy.model import Match, Rule
 from akili_cli.core.schedule.base import Fire, Job, Schedule
 from akili_cli.domain.calls import Principal, Run, Source, StepResult

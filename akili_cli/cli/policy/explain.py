@@ -14,15 +14,15 @@ from akili_cli.cli.opening import opened_state, principal
 from akili_cli.cli.policy.opening import judge_of
 from akili_cli.core.audit.reader import AuditReader
 from akili_cli.core.policy.engine import DEFAULT_DENY, RuleSet, decide
-from akili_cli.core.policy.explain import changes, smallest_allow
+from akili_cli.core.policy.explain import changes
 from akili_cli.core.policy.model import Action, Rule
+from akili_cli.core.policy.told import addable, as_settings, base_risk, told
 from akili_cli.domain.calls import Source
 from akili_cli.domain.decisions import Decision
 from akili_cli.domain.errors import UsageError
 from akili_cli.domain.nearest import nearest
 
 SOURCES = ("cli", "repl", "cron", "heartbeat", "alert")
-_MATCHED = ("tools", "users", "commands", "reads", "writes", "deletes", "domains")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,9 @@ async def explain_call(question: Question, as_json: bool) -> None:
                 "doubt": again.doubt,
             }
     decision = decide(action, judge.rules)
-    told = _told(action, decision, judge.rules, recorded)
+    object_ = told(action, decision, judge.rules, recorded)
     if as_json:
-        render.out_json(told)
+        render.out_json(object_)
     else:
         _show(action, decision, judge.rules, recorded)
 
@@ -114,50 +114,6 @@ def _pair(text: str) -> tuple[str, object]:
         return name, value
 
 
-def _told(action: Action, decision: Decision, rules: RuleSet, recorded: dict[str, object]) -> dict[str, object]:
-    allow = _addable(action, decision, rules)
-    run = action.run
-    return {
-        "tool": action.tool,
-        "user": run.principal.user,
-        "role": action.role,
-        "agent": run.principal.agent,
-        "source": str(run.principal.source),
-        "skill": run.skill,
-        "autonomous": run.autonomous,
-        "read_only": run.read_only,
-        "untrusted": list(run.untrusted),
-        "verdict": str(decision.verdict),
-        "risk": str(decision.risk),
-        "risk_reasons": [_base_risk(action, decision), *decision.risk_reasons],
-        "effects": action.effects.as_dict(),
-        "rules": [
-            {"id": hit.rule_id, "verdict": str(hit.verdict), "origin": str(hit.origin), "because": hit.because}
-            for hit in decision.hits
-        ],
-        "changes": [
-            {"condition": one.condition, "verdict": str(one.verdict), "rule": one.by} for one in changes(action, rules)
-        ],
-        "smallest_allow": None if allow is None else _as_settings(allow),
-        **({"recorded": recorded} if recorded else {}),
-    }
-
-
-def _base_risk(action: Action, decision: Decision) -> str:
-    text = f"{action.tool} starts at {action.risk}"
-    lowered = decision.risk < action.risk
-    return f"{text}; an allow rule lowers it" if lowered else text
-
-
-def _addable(action: Action, decision: Decision, rules: RuleSet) -> Rule | None:
-    return smallest_allow(action, rules) if decision.ruling == DEFAULT_DENY else None
-
-
-def _as_settings(rule: Rule) -> dict[str, object]:
-    match = {name: list(value) for name in _MATCHED if (value := getattr(rule.match, name))}
-    return {"id": rule.id, "match": match, "verdict": "allow", "because": rule.because}
-
-
 def _show(action: Action, decision: Decision, rules: RuleSet, recorded: dict[str, object]) -> None:
     color = {"allow": "green", "ask": "yellow", "deny": "red"}[decision.verdict]
     render.out_painted(render.paint(f"{decision.verdict}", color, sys.stdout))
@@ -175,7 +131,7 @@ def _show(action: Action, decision: Decision, rules: RuleSet, recorded: dict[str
         doubt = f", not surely alike: {recorded['doubt']}" if recorded["doubt"] else ""
         then = f"{recorded['verdict']}, risk {recorded['risk']}, by {recorded['rule']}"
         render.out(f"then:   {then} (decided again{doubt})")
-    reasons = "; ".join((_base_risk(action, decision), *decision.risk_reasons))
+    reasons = "; ".join((base_risk(action, decision), *decision.risk_reasons))
     render.out(f"risk:   {decision.risk} ({reasons})")
     render.out(f"does:   {'; '.join(effect_lines(action)) or 'nothing outside akili'}")
     render.out("rules that matched:")
@@ -187,7 +143,7 @@ def _show(action: Action, decision: Decision, rules: RuleSet, recorded: dict[str
     for one in found:
         render.out(f"  {one.condition}: {one.verdict} (by {one.by})")
     if decision.ruling == DEFAULT_DENY:
-        _show_allow(_addable(action, decision, rules))
+        _show_allow(addable(action, decision, rules))
 
 
 def _show_allow(rule: Rule | None) -> None:
@@ -195,7 +151,7 @@ def _show_allow(rule: Rule | None) -> None:
         render.out("no allow rule can allow it: its effects cannot be known or named")
         return
     render.out("the smallest rule that would allow it (under policies.rules):")
-    render.out(f"  - {json.dumps(_as_settings(rule), ensure_ascii=True)}")
+    render.out(f"  - {json.dumps(as_settings(rule), ensure_ascii=True)}")
 
 
 def effect_lines(action: Action) -> list[str]:

@@ -134,3 +134,45 @@ def recent(connection: Connection, org: str, user: str, limit: int) -> list[Row]
         " WHERE org_id = :org AND user_id = :user ORDER BY updated_at DESC, created_at DESC, id LIMIT :limit",
         {"org": org, "user": user, "limit": limit},
     )
+
+
+_OWN = (
+    "SELECT c.id, c.user_id, c.title, c.created_at, c.updated_at,"
+    " (SELECT count(*) FROM conversation_messages AS m WHERE m.conversation_id = c.id) AS messages"
+    " FROM conversations AS c WHERE c.org_id = :org AND c.user_id = :user"
+)
+
+
+def own(connection: Connection, org: str, user: str, *, before: tuple[float, str] | None, limit: int) -> list[Row]:
+    """Give a user's conversations with how many messages each has, the last changed first."""
+    where, params = "", dict[str, object](org=org, user=user, limit=limit)
+    if before is not None:
+        where = " AND (c.updated_at < :at OR (c.updated_at = :at AND c.id < :id))"
+        params |= {"at": before[0], "id": before[1]}
+    return connection.execute(f"{_OWN}{where} ORDER BY c.updated_at DESC, c.id DESC LIMIT :limit", params)
+
+
+def one(connection: Connection, org: str, user: str, conversation_id: str) -> list[Row]:
+    """Give one conversation of a user, or nothing."""
+    return connection.execute(f"{_OWN} AND c.id = :id", {"org": org, "user": user, "id": conversation_id})
+
+
+def last_messages(connection: Connection, conversation_id: str, limit: int) -> list[Row]:
+    """Give the newest messages whole, oldest of them first."""
+    rows = connection.execute(
+        "SELECT seq, role, content, blocks, created_at FROM conversation_messages"
+        " WHERE conversation_id = :id ORDER BY seq DESC LIMIT :limit",
+        {"id": conversation_id, "limit": limit},
+    )
+    return rows[::-1]
+
+
+def remove(connection: Connection, org: str, user: str, conversation_id: str) -> bool:
+    """Delete a user's conversation with its messages; False when it is not there or not the user's."""
+    if not touch(connection, org, user, conversation_id, title="", now=0.0):
+        return False
+    connection.execute("DELETE FROM conversation_messages WHERE conversation_id = :id", {"id": conversation_id})
+    connection.execute(
+        "DELETE FROM conversations WHERE org_id = :org AND id = :id", {"org": org, "id": conversation_id}
+    )
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 
@@ -75,6 +75,20 @@ class Level:
         """What is left, never below zero; None without a limit."""
         return None if self.limit_usd is None else max(0.0, self.limit_usd - self.spent_usd - self.reserved_usd)
 
+    def as_dict(self) -> dict[str, object]:
+        """Give a JSON-ready form."""
+        return {
+            "name": self.name,
+            "limit_usd": self.limit_usd,
+            "spent_usd": self.spent_usd,
+            "reserved_usd": self.reserved_usd,
+            "remaining_usd": self.remaining_usd,
+            "max_tokens": self.max_tokens,
+            "parent": self.parent,
+            "spent_tokens": self.spent_tokens,
+            "reserved_tokens": self.reserved_tokens,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class BudgetTree:
@@ -84,3 +98,14 @@ class BudgetTree:
     organisation: Level
     user: Level
     runs: tuple[Level, ...]
+
+    def as_dict(self, status: BudgetStatus) -> dict[str, object]:
+        """Give the day JSON-ready, with the user's status."""
+        return {
+            "user": self.user.name,
+            **asdict(status),
+            "organisation": self.organisation.as_dict(),
+            "runs": [one.as_dict() for one in self.runs],
+            "spent_tokens": self.user.spent_tokens,
+            "reserved_tokens": self.user.reserved_tokens,
+        }

@@ -43,6 +43,10 @@ class QueryDraft(BaseModel):
     max_cost_usd: float | None = Field(None, gt=0, lt=1e9, strict=False)
     max_steps: int | None = Field(None, ge=1, le=10_000)
     timeout_seconds: float = Field(300.0, gt=0, le=86_400, strict=False)
+    runbook: str | None = Field(None, min_length=1, max_length=200, description="play exactly this, without a model")
+    inputs: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, max_length=100, description="what the runbook is given"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
