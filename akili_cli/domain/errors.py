@@ -20,10 +20,14 @@ AkiliError                     1 / 500
 |-- ConflictError              1 / 409   the state does not allow it (already resolved, changed meanwhile)
 |   |-- ExpiredError           1 / 410
 |   `-- AlreadyBegunError      1 / 409   an earlier attempt began it and was cut off
+|-- PreconditionError          1 / 412   it is no longer as the caller saw it last
 |-- UnavailableError           3 / 503   the gateway cannot be reached
-|-- ModelError                 1 / 502   a model provider failed; ``retryable`` says if trying again may help
 |-- NotAvailableError          1 / 501   this version has the place for it and not the thing
+|-- ModelError                 1 / 502   a model provider failed; ``retryable`` says if trying again may help
 |-- ToolFailedError            1 / 500
+|-- RunFailedError             1 / 500   a run ended without an answer
+|   |-- RunTimeoutError        1 / 504   it took longer than it may
+|   `-- RunInterruptedError  130 / 409   somebody stopped it, or a crash did
 |-- SandboxError               1 / 500   a layer could not be set up, so nothing ran
 |-- StorageError               1 / 503
 `-- AuditError                 1 / 500   the record could not be written, so nothing runs
@@ -176,10 +180,22 @@ class AlreadyBegunError(ConflictError):
     code = "already_begun"
 
 
+class PreconditionError(AkiliError):
+    """It is no longer as the caller saw it last, and so was left alone."""
+
+    code, http_status = "precondition_failed", 412
+
+
 class UnavailableError(AkiliError):
     """The gateway cannot be reached."""
 
     code, exit_code, http_status = "unavailable", 3, 503
+
+
+class NotAvailableError(AkiliError):
+    """This version has the place for it and not the thing."""
+
+    code, http_status = "not_available", 501
 
 
 class ModelError(AkiliError):
@@ -192,12 +208,24 @@ class ToolFailedError(AkiliError):
     """A tool could not do its work."""
 
     code = "tool_failed"
-class NotAvailableError(AkiliError):
-    """This version has the place for it and not the thing."""
-
-    code, http_status = "not_available", 501
 
 
+class RunFailedError(AkiliError):
+    """A run ended without an answer."""
+
+    code = "run_failed"
+
+
+class RunTimeoutError(RunFailedError):
+    """A run took longer than it may."""
+
+    code, http_status = "timeout", 504
+
+
+class RunInterruptedError(RunFailedError):
+    """Somebody stopped a run, or it was cut off where it may not be repeated."""
+
+    code, exit_code, http_status = "interrupted", 130, 409
 
 
 class SandboxError(AkiliError):

@@ -17,7 +17,13 @@ from akili_cli.core.schedule.base import Ended, Fire, FireStatus
 from akili_cli.core.schedule.player import Player
 from akili_cli.core.schedule.ticker import Ticker
 from akili_cli.domain.calls import Principal, Source, Status
-from akili_cli.domain.errors import ConflictError, InvalidArgumentsError, NotFoundError, PolicyDeniedError
+from akili_cli.domain.errors import (
+    ConflictError,
+    InvalidArgumentsError,
+    NotFoundError,
+    PolicyDeniedError,
+    PreconditionError,
+)
 from akili_cli.features.alerts import store
 from akili_cli.features.alerts.checking import Looked
 from akili_cli.features.alerts.model import AlertRule, Check, Result, RuleChanges, RuleDraft, Standing
@@ -115,6 +121,56 @@ async def test_a_rule_is_kept_with_the_configured_cooldown_and_its_target_as_url
     assert (await room.service.add(draft(name="own", cooldown_seconds=7), ANN)).cooldown_seconds == 7
     records = [entry.record for entry in await AuditReader(room.db, "default").tail(10)]
     assert [(r.tool, r.user) for r in records if r.tool] == [("alerts.add", "ann")] * 2
+
+
+HTTP_ANN, HTTP_BEN, HTTP_ADA = (Principal(name, Source.HTTP) for name in ("ann", "ben", "ada"))
+
+
+async def test_from_elsewhere_a_rule_is_found_by_its_whole_id_and_by_its_owner_or_an_admin_only(room: Room) -> None:
+    rule = await room.service.add(draft(), HTTP_ANN)
+    with pytest.raises(NotFoundError) as unknown:
+        await room.service.edit("0" * 36, changes(target="x"), HTTP_BEN)
+    for typed, by in ((rule.id, HTTP_BEN), (rule.name, HTTP_ANN), (rule.id[:8], HTTP_ANN)):
+        for act in (
+            room.service.mine(by).by_id(typed),
+            room.service.mine(by).checks(typed),
+            room.service.edit(typed, changes(description="x"), by),
+            room.service.mute(typed, None, by),
+            room.service.remove(typed, by),
+            room.service.to_test(typed, by),
+        ):
+            with pytest.raises(NotFoundError) as caught:
+                await act
+            assert str(caught.value).replace(typed, "0" * 36) == str(unknown.value)
+            assert caught.value.hint == unknown.value.hint
+    assert await room.service.mine(HTTP_BEN).page() == await room.service.mine(HTTP_BEN).rules() == []
+    assert await room.service.mine(HTTP_ANN).page(name="web") == [rule]
+    assert (await room.service.edit(rule.id, changes(description="y"), HTTP_ADA)).user == "ann"
+    assert (await room.service.to_test(rule.id, HTTP_ANN)).id == rule.id
+    await room.service.remove(rule.id, HTTP_ADA)
+
+
+async def test_checks_are_paged_newest_first(room: Room) -> None:
+    rule = await room.service.add(draft(), ANN)
+    for found in ("ok", "alert", "ok"):
+        await room.check("web", found)
+    first = await room.service.mine(ANN).checks(rule.id, limit=2)
+    rest = await room.service.mine(ANN).checks(rule.id, before=(first[-1].created_at, first[-1].id))
+    assert [str(one.found) for one in (*first, *rest)] == ["ok", "alert", "ok"]
+
+
+async def test_a_change_is_made_only_where_the_rule_is_as_expected(room: Room) -> None:
+    rule = await room.service.add(draft(), ANN)
+
+    def refuse(now: object) -> None:
+        assert now == rule
+        raise PreconditionError("changed")
+
+    with pytest.raises(PreconditionError):
+        await room.service.edit("web", changes(description="x"), ANN, expects=refuse)
+    with pytest.raises(PreconditionError):
+        await room.service.remove("web", ANN, expects=refuse)
+    assert await room.service.reader.rule("web") == rule
 
 
 async def test_a_rule_made_disabled_is_never_due(room: Room) -> None:

@@ -16,7 +16,13 @@ from akili_cli.core.audit.log import open_audit_log
 from akili_cli.core.audit.reader import AuditReader
 from akili_cli.core.schedule.base import Ended, Fire, FireStatus, Goal, Notice, OnMissed, Overlap, Reached
 from akili_cli.domain.calls import Principal, Source
-from akili_cli.domain.errors import ConflictError, InvalidArgumentsError, NotFoundError, PolicyDeniedError
+from akili_cli.domain.errors import (
+    ConflictError,
+    InvalidArgumentsError,
+    NotFoundError,
+    PolicyDeniedError,
+    PreconditionError,
+)
 from akili_cli.features.cron import store
 from akili_cli.features.cron.model import MAX_FAILURES, JobChanges, JobDraft
 from akili_cli.features.cron.service import CronService
@@ -38,7 +44,9 @@ class Outbox:
         self.notices.append(notice)
         return notice.channels
 
-    def unknown(self, _connection: Connection, _org: str, channels: Sequence[str]) -> tuple[str, ...]:
+    def unknown(
+        self, _connection: Connection, _org: str, channels: Sequence[str], by: object = None
+    ) -> tuple[str, ...]:
         return tuple(name for name in channels if name != "ops")
 
 
@@ -115,6 +123,60 @@ async def test_a_job_is_kept_and_runs_next_when_its_expression_says(room: Room) 
     assert "last_run_at" not in told
     records = [entry.record for entry in await AuditReader(room.db, "default").tail(10)]
     assert [(r.tool, r.user, r.parameters["job"]) for r in records if r.tool] == [("cron.add", "ann", "nightly")]
+
+
+HTTP_ANN, HTTP_BEN, HTTP_ADA = (Principal(name, Source.HTTP) for name in ("ann", "ben", "ada"))
+
+
+async def test_from_elsewhere_a_job_is_found_by_its_whole_id_and_by_its_owner_or_an_admin_only(room: Room) -> None:
+    job = await room.service.add(draft(), HTTP_ANN)
+    with pytest.raises(NotFoundError) as unknown:
+        await room.service.edit("0" * 36, changes(goal="x"), HTTP_BEN)
+    for typed, by in ((job.id, HTTP_BEN), (job.name, HTTP_ANN), (job.id[:8], HTTP_ANN)):
+        for act in (
+            room.service.mine(by).by_id(typed),
+            room.service.mine(by).runs(typed),
+            room.service.edit(typed, changes(goal="x"), by),
+            room.service.remove(typed, by),
+            room.service.to_trigger(typed, by),
+        ):
+            with pytest.raises(NotFoundError) as caught:
+                await act
+            assert str(caught.value).replace(typed, "0" * 36) == str(unknown.value)
+            assert caught.value.hint == unknown.value.hint
+    assert await room.service.mine(HTTP_BEN).page() == await room.service.mine(HTTP_BEN).jobs() == []
+    assert await room.service.mine(HTTP_ANN).page(name="nightly") == [job]
+    assert (await room.service.edit(job.id, changes(goal="y"), HTTP_ADA)).user == "ann"
+    assert (await room.service.to_trigger(job.id, HTTP_ANN)).id == job.id
+    await room.service.remove(job.id, HTTP_ADA)
+    assert await room.service.mine(HTTP_ADA).page() == []
+
+
+async def test_pages_go_through_every_job_newest_first_also_where_times_are_equal(room: Room) -> None:
+    made = []
+    for at in range(5):
+        made.append((await room.service.add(draft(name=f"j{at}"), ANN)).id)
+        room.clock.move(at % 2)
+    seen, before = [], None
+    while page := await room.service.mine(ANN).page(before=before, limit=2):
+        seen += [job.id for job in page]
+        before = (page[-1].created_at, page[-1].id)
+    assert sorted(seen) == sorted(made)
+    assert seen[0] == made[4]
+
+
+async def test_a_change_is_made_only_where_the_job_is_as_expected(room: Room) -> None:
+    job = await room.service.add(draft(), ANN)
+
+    def refuse(now: object) -> None:
+        assert now == job
+        raise PreconditionError("changed")
+
+    with pytest.raises(PreconditionError):
+        await room.service.edit("nightly", changes(goal="x"), ANN, expects=refuse)
+    with pytest.raises(PreconditionError):
+        await room.service.remove("nightly", ANN, expects=refuse)
+    assert await room.service.reader.job("nightly") == job
 
 
 async def test_a_job_made_disabled_stays_disabled(room: Room) -> None:

@@ -62,5 +62,7 @@ class Outbox:
         self.notices.append(notice)
         return tuple(f"d-{len(self.notices)}-{name}" for name in notice.channels)
 
-    def unknown(self, _connection: Connection, _org: str, channels: Sequence[str]) -> tuple[str, ...]:
+    def unknown(
+        self, _connection: Connection, _org: str, channels: Sequence[str], by: object = None
+    ) -> tuple[str, ...]:
         return tuple(name for name in channels if name != "ops")

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from akili_cli.adapters.engine.base import Steps
 from akili_cli.adapters.storage.base import Connection
+from akili_cli.domain.calls import Principal
 
 
 class OnMissed(enum.StrEnum):
@@ -178,8 +179,10 @@ class Notifier(Protocol):
     def queue(self, connection: Connection, org: str, notice: Notice, now: float) -> tuple[str, ...]:
         """Store one delivery per channel; give their ids. An unknown channel becomes a failed delivery."""
 
-    def unknown(self, connection: Connection, org: str, channels: Sequence[str]) -> tuple[str, ...]:
-        """Give the names that no channel has."""
+    def unknown(
+        self, connection: Connection, org: str, channels: Sequence[str], by: Principal | None = None
+    ) -> tuple[str, ...]:
+        """Give the names that no channel has; with ``by`` also those of channels that they may not name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.rows import number_or_none, one_of
+from akili_cli.adapters.storage.rows import number_or_none, older_than, one_of
 from akili_cli.core.schedule.base import Ended, Fire, FireStatus
 from akili_cli.domain.errors import ConflictError
 
@@ -70,6 +70,20 @@ def bury(conn: Connection, host: str, me: str, is_running: Callable[[int], bool]
     for row in conn.execute(sql, {"host": host, "me": me}):
         if not is_running(int(str(row["pid"]))):
             stop_node(conn, str(row["id"]), now)
+
+
+def touch(conn: Connection, node: str) -> None:
+    """Write to a node's row and change nothing, to see that writing works; it says nothing of being alive."""
+    conn.execute("UPDATE nodes SET host = host WHERE id = :id", {"id": node})
+
+
+def count_open(conn: Connection, org: str) -> list[tuple[str, str, int]]:
+    """Count the fires that wait or run, by kind and status."""
+    sql = (
+        "SELECT kind, status, count(*) AS n FROM fires WHERE org_id = :org AND status IN ('waiting', 'running')"
+        " GROUP BY kind, status ORDER BY kind, status"
+    )
+    return [(str(row["kind"]), str(row["status"]), int(str(row["n"]))) for row in conn.execute(sql, {"org": org})]
 
 
 def nodes(conn: Connection) -> list[Row]:
@@ -206,13 +220,22 @@ def status_of(conn: Connection, org: str, fire_id: str) -> FireStatus | None:
     return FireStatus(str(rows[0]["status"])) if rows else None
 
 
-def history(conn: Connection, org: str, kind: str, job_ids: Sequence[str] | None, limit: int) -> list[Record]:
-    """Give the newest fires of a kind, or of these jobs."""
+def history(
+    conn: Connection,
+    org: str,
+    kind: str,
+    job_ids: Sequence[str] | None,
+    limit: int,
+    before: tuple[float, str] | None = None,
+) -> list[Record]:
+    """Give the newest fires of a kind, or of these jobs; those after a place (fire time, id) of that list."""
     values: dict[str, object] = {"org": org, "kind": kind, "limit": limit}
     only = ""
     if job_ids is not None:
         condition, params = one_of("job_id", job_ids)
         only, values = f" AND {condition}", {**values, **params}
+    older, place = older_than(before, "fire_at")
+    only, values = f"{only}{older}", {**values, **place}
     sql = f"SELECT * FROM fires WHERE org_id = :org AND kind = :kind{only} ORDER BY fire_at DESC, id DESC LIMIT :limit"  # noqa: S608  # our marks
     return [_record(row) for row in conn.execute(sql, values)]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from akili_cli.adapters.storage.base import Connection, Database
+from akili_cli.core.approvals.approvers import LOCAL_SOURCES
 from akili_cli.core.audit.log import AuditLog
 from akili_cli.core.audit.model import change_by
 from akili_cli.core.schedule.base import Notifier
@@ -23,19 +24,47 @@ from akili_cli.features.alerts.settings import AlertingSettings
 
 MIN_TYPED = 4
 T = TypeVar("T")
+Expects = Callable[[AlertRule], None]
+"""Looks at a rule as it is when it is changed, and raises if that is not what was expected."""
+
+
+def as_it_is(_rule: AlertRule) -> None:
+    """Expect nothing."""
 
 
 class AlertReader:
-    """What there is to see of one organisation's rules."""
+    """What there is to see of one organisation's rules; with ``user`` of theirs only."""
 
-    def __init__(self, db: Database, org: str) -> None:
+    def __init__(self, db: Database, org: str, user: str | None = None) -> None:
         """Keep the collaborators."""
         self._db = db
         self._org = org
+        self._user = user
 
     async def rules(self) -> list[AlertRule]:
         """Give every rule by name."""
-        return await self._db.read(lambda connection: store.rules(connection, self._org))
+        known = await self._db.read(lambda connection: store.rules(connection, self._org))
+        return [rule for rule in known if self._user in (None, rule.user)]
+
+    async def page(
+        self, *, name: str | None = None, before: tuple[float, str] | None = None, limit: int = 50
+    ) -> list[AlertRule]:
+        """Give the newest rules, or the one of that name, after a place (time, id) of that list."""
+        return await self._db.read(
+            lambda conn: store.page(conn, self._org, self._user, name=name, before=before, limit=limit)
+        )
+
+    async def by_id(self, rule_id: str) -> AlertRule:
+        """Find a rule by its whole id; raises the same ``NotFoundError`` for one of somebody else's."""
+        rule = await self._db.read(lambda connection: store.get(connection, self._org, rule_id))
+        if rule is None or self._user not in (None, rule.user):
+            raise NotFoundError(f"there is no alert rule {rule_id[:80]!r}")
+        return rule
+
+    async def checks(self, rule_id: str, *, before: tuple[float, str] | None = None, limit: int = 50) -> list[Entry]:
+        """Give the newest checks of a rule by its id, after a place (time, id) of that list; raises as ``by_id``."""
+        rule = await self.by_id(rule_id)
+        return await self._db.read(lambda conn: store.history(conn, self._org, [rule.id], limit, before))
 
     async def rule(self, typed: str) -> AlertRule:
         """Find a rule by name, id, or an unambiguous beginning of its id.
@@ -80,12 +109,16 @@ class AlertService:
         """Give what reads the same books."""
         return AlertReader(self.db, self.org)
 
+    def mine(self, by: Principal) -> AlertReader:
+        """Give what reads only what is theirs; an admin's reads everything."""
+        return AlertReader(self.db, self.org, None if self.is_admin(by) else by.user)
+
     async def add(self, draft: RuleDraft, by: Principal) -> AlertRule:
         """Make a rule, for the record; its checks run as ``by``.
 
         Raises ``InvalidArgumentsError`` for a check that could never work, an expression that is none or never fires
-        and an unknown channel, ``ConflictError`` for a name that is taken, ``PolicyDeniedError`` without the
-        permission.
+        and a channel that is unknown or not theirs to name, ``ConflictError`` for a name that is taken,
+        ``PolicyDeniedError`` without the permission.
         """
         self._require(by)
         now = self.clock.now()
@@ -110,21 +143,21 @@ class AlertService:
         )
 
         def work(connection: Connection) -> None:
-            self._check_channels(connection, rule)
+            self._check_channels(connection, rule.channels, (), by)
             store.add(connection, rule)
 
         await self._write(work, rule.name)
         await self._record(by, "add", rule, draft.model_dump(exclude_unset=True))
         return rule
 
-    async def edit(self, typed: str, changes: RuleChanges, by: Principal) -> AlertRule:
+    async def edit(self, typed: str, changes: RuleChanges, by: Principal, *, expects: Expects = as_it_is) -> AlertRule:
         """Change a rule of one's own (an admin: anybody's), for the record; everything is checked again.
 
         It keeps looking as its creator. A setting that was the target follows a changed target. A changed expression,
         and switching on again, count from now; a changed check forgets what the last ones found.
         """
         given = changes.model_dump(exclude_none=True, exclude_unset=True)
-        rule = await self._change(typed, by, lambda rule: self._edited(rule, changes))
+        rule = await self._change(typed, by, lambda rule: self._edited(rule, changes), expects)
         await self._record(by, "edit", rule, given)
         return rule
 
@@ -142,17 +175,26 @@ class AlertService:
         await self._record(by, "unmute" if until is None else "mute", rule, told)
         return rule
 
-    async def remove(self, typed: str, by: Principal) -> AlertRule:
+    async def remove(self, typed: str, by: Principal, *, expects: Expects = as_it_is) -> AlertRule:
         """Forget a rule of one's own, for the record; its history stays."""
-        rule = await self._owned(typed, by)
-        await self.db.write(lambda connection: store.remove(connection, self.org, rule.id))
+        seen = await self._owned(typed, by)
+
+        def work(connection: Connection) -> AlertRule:
+            rule = self._still(connection, seen, expects)
+            store.remove(connection, self.org, rule.id)
+            return rule
+
+        rule = await self.db.write(work)
         await self._record(by, "rm", rule, {})
         return rule
 
     async def to_test(self, typed: str, by: Principal) -> AlertRule:
-        """Give the rule to check now, as the requester and never as its creator; raises without the permission."""
+        """Give the rule to check now, as the requester and never as its creator; raises without the permission.
+
+        From the terminal any rule of the organisation is found, from elsewhere one's own (an admin: anybody's).
+        """
         self._require(by)
-        return await self.reader.rule(typed)
+        return await self._found(typed, by)
 
     def _edited(self, rule: AlertRule, changes: RuleChanges) -> AlertRule:
         now, old = self.clock.now(), rule.check
@@ -183,16 +225,16 @@ class AlertService:
             new = replace(new, next_run_at=parse_cron(expression).next_after(now))
         return new
 
-    async def _change(self, typed: str, by: Principal, edit: Callable[[AlertRule], AlertRule]) -> AlertRule:
+    async def _change(
+        self, typed: str, by: Principal, edit: Callable[[AlertRule], AlertRule], expects: Expects = as_it_is
+    ) -> AlertRule:
         """Change a rule as it is now, in one transaction."""
         seen = await self._owned(typed, by)
 
         def work(connection: Connection) -> AlertRule:
-            rule = store.get(connection, self.org, seen.id)
-            if rule is None:
-                raise NotFoundError(f"the rule {seen.name} is gone", hint="see: akili alerts list")
+            rule = self._still(connection, seen, expects)
             new = edit(rule)
-            self._check_channels(connection, new)
+            self._check_channels(connection, new.channels, rule.channels, by)
             store.change(connection, new)
             if new.check != rule.check or (new.enabled and not rule.enabled):
                 store.forget_recent(connection, new)
@@ -200,8 +242,21 @@ class AlertService:
 
         return await self._write(work, "of that name")
 
-    def _check_channels(self, connection: Connection, rule: AlertRule) -> None:
-        unknown = self.notifier.unknown(connection, self.org, rule.channels)
+    def _still(self, connection: Connection, seen: AlertRule, expects: Expects) -> AlertRule:
+        rule = store.get(connection, self.org, seen.id)
+        if rule is None:
+            raise NotFoundError(f"the rule {seen.name} is gone", hint="see: akili alerts list")
+        expects(rule)
+        return rule
+
+    def _check_channels(
+        self, connection: Connection, names: Sequence[str], before: Sequence[str], by: Principal
+    ) -> None:
+        """Refuse names of no channel, and new ones of channels that are not theirs to name, alike."""
+        kept, new = [name for name in names if name in before], [name for name in names if name not in before]
+        unknown = self.notifier.unknown(connection, self.org, kept) + self.notifier.unknown(
+            connection, self.org, new, by
+        )
         if unknown:
             raise InvalidArgumentsError(f"there is no channel {unknown[0]!r}", hint="see: akili channels list")
 
@@ -212,9 +267,14 @@ class AlertService:
                 hint="security.roles says what a role holds",
             )
 
+    async def _found(self, typed: str, by: Principal) -> AlertRule:
+        if by.source in LOCAL_SOURCES:
+            return await self.reader.rule(typed)
+        return await self.mine(by).by_id(typed)
+
     async def _owned(self, typed: str, by: Principal) -> AlertRule:
         self._require(by)
-        rule = await self.reader.rule(typed)
+        rule = await self._found(typed, by)
         if rule.user != by.user and not self.is_admin(by):
             raise PolicyDeniedError(f"the rule {rule.name} belongs to {rule.user}", hint="ask them, or an admin")
         return rule

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.rows import number_or_none, one_of
+from akili_cli.adapters.storage.rows import number_or_none, older_than, one_of
 from akili_cli.features.alerts.model import AlertRule, Check, Entry, Seen, Standing, State
 
 _DEFINED = (
@@ -51,6 +51,24 @@ def rules(connection: Connection, org: str) -> list[AlertRule]:
     """Give every rule by name."""
     rows = connection.execute("SELECT * FROM alert_rules WHERE org_id = :org ORDER BY name", {"org": org})
     return [_rule(row) for row in rows]
+
+
+def page(
+    connection: Connection,
+    org: str,
+    user: str | None,
+    *,
+    name: str | None,
+    before: tuple[float, str] | None,
+    limit: int,
+) -> list[AlertRule]:
+    """Give the newest rules of a user (None: of everybody), or the one of that name, after a place of that list."""
+    only, values = older_than(before)
+    values |= {"org": org, "user": user, "name": name, "limit": limit}
+    only += "" if user is None else " AND user_id = :user"
+    only += "" if name is None else " AND name = :name"
+    sql = f"SELECT * FROM alert_rules WHERE org_id = :org{only} ORDER BY created_at DESC, id DESC LIMIT :limit"  # noqa: S608  # our marks
+    return [_rule(row) for row in connection.execute(sql, values)]
 
 
 def get(connection: Connection, org: str, rule_id: str) -> AlertRule | None:
@@ -107,13 +125,21 @@ def note(connection: Connection, entry: Entry) -> None:
     connection.execute(f"INSERT INTO alert_history ({_ENTRY}) VALUES ({_marks(_ENTRY)})", values)  # noqa: S608  # our columns
 
 
-def history(connection: Connection, org: str, rule_ids: Sequence[str] | None, limit: int) -> list[Entry]:
-    """Give the newest entries, of all rules or of these."""
+def history(
+    connection: Connection,
+    org: str,
+    rule_ids: Sequence[str] | None,
+    limit: int,
+    before: tuple[float, str] | None = None,
+) -> list[Entry]:
+    """Give the newest entries, of all rules or of these; those after a place of that list."""
     values: dict[str, object] = {"org": org, "limit": limit}
     only = ""
     if rule_ids is not None:
         condition, params = one_of("rule_id", rule_ids)
         only, values = f" AND {condition}", {**values, **params}
+    older, place = older_than(before)
+    only, values = f"{only}{older}", {**values, **place}
     sql = f"SELECT * FROM alert_history WHERE org_id = :org{only} ORDER BY created_at DESC, id DESC LIMIT :limit"  # noqa: S608  # our marks
     return [_entry(row) for row in connection.execute(sql, values)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.rows import number_or_none
+from akili_cli.adapters.storage.rows import number_or_none, older_than
 from akili_cli.core.schedule.base import OnMissed, Overlap
 from akili_cli.features.cron.model import CronJob
 
@@ -38,6 +38,24 @@ def jobs(connection: Connection, org: str) -> list[CronJob]:
     """Give every job by name."""
     rows = connection.execute("SELECT * FROM cron_jobs WHERE org_id = :org ORDER BY name", {"org": org})
     return [_job(row) for row in rows]
+
+
+def page(
+    connection: Connection,
+    org: str,
+    user: str | None,
+    *,
+    name: str | None,
+    before: tuple[float, str] | None,
+    limit: int,
+) -> list[CronJob]:
+    """Give the newest jobs of a user (None: of everybody), or the one of that name, after a place of that list."""
+    only, values = older_than(before)
+    values |= {"org": org, "user": user, "name": name, "limit": limit}
+    only += "" if user is None else " AND user_id = :user"
+    only += "" if name is None else " AND name = :name"
+    sql = f"SELECT * FROM cron_jobs WHERE org_id = :org{only} ORDER BY created_at DESC, id DESC LIMIT :limit"  # noqa: S608  # our marks
+    return [_job(row) for row in connection.execute(sql, values)]
 
 
 def get(connection: Connection, org: str, job_id: str) -> CronJob | None:

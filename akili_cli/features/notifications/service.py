@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from akili_cli.adapters.net.urls import parse_url
 from akili_cli.adapters.secrets.chain import SecretChain
 from akili_cli.adapters.storage.base import Connection, Database
 from akili_cli.adapters.telemetry.redact import Redactor
+from akili_cli.core.approvals.approvers import LOCAL_SOURCES
 from akili_cli.core.audit.log import AuditLog
 from akili_cli.core.audit.model import change_by
 from akili_cli.core.schedule.base import Notice
@@ -29,19 +30,46 @@ MAX_VALUE_CHARS = 8192
 MIN_TYPED = 4
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 SWITCHED_OFF = "notification.enabled is false"
+Expects = Callable[[Channel], None]
+"""Looks at a channel as it is when it is changed, and raises if that is not what was expected."""
+
+
+def as_it_is(_channel: Channel) -> None:
+    """Expect nothing."""
 
 
 class NotificationReader:
-    """What there is to see: channels and deliveries of one organisation."""
+    """What there is to see: channels and deliveries of one organisation; with ``user`` only that user's channels."""
 
-    def __init__(self, db: Database, org: str) -> None:
+    def __init__(self, db: Database, org: str, user: str | None = None) -> None:
         """Keep the collaborators."""
         self._db = db
         self._org = org
+        self._user = user
 
     async def channels(self) -> list[Channel]:
         """Give every channel by name."""
-        return await self._db.read(lambda connection: store.channels(connection, self._org))
+        known = await self._db.read(lambda connection: store.channels(connection, self._org))
+        return [one for one in known if self._user in (None, one.user)]
+
+    async def page(
+        self, *, name: str | None = None, before: tuple[float, str] | None = None, limit: int = 50
+    ) -> list[Channel]:
+        """Give the newest channels, or the one of that name, after a place (time, id) of that list."""
+        return await self._db.read(
+            lambda conn: store.page(conn, self._org, self._user, name=name, before=before, limit=limit)
+        )
+
+    async def by_id(self, channel_id: str) -> Channel:
+        """Find a channel by its whole id; raises the same ``NotFoundError`` for one of somebody else's."""
+        found = await self._db.read(lambda connection: store.channel_of(connection, self._org, channel_id))
+        if found is None or self._user not in (None, found.user):
+            raise NotFoundError(f"there is no channel {channel_id[:80]!r}")
+        return found
+
+    async def not_sent(self, ids: Sequence[str]) -> dict[str, str]:
+        """Give the channels of these deliveries to which nothing was sent, each with the reason."""
+        return await self._db.read(lambda connection: store.not_sent(connection, self._org, ids))
 
     async def channel(self, name: str) -> Channel:
         """Give one channel; raises ``NotFoundError`` that names the nearest."""
@@ -92,6 +120,10 @@ class NotificationService:
         """Give what reads the same books."""
         return NotificationReader(self.db, self.org)
 
+    def mine(self, by: Principal) -> NotificationReader:
+        """Give what reads only what is theirs; an admin's reads everything."""
+        return NotificationReader(self.db, self.org, None if self.is_admin(by) else by.user)
+
     async def add(
         self,
         name: str,
@@ -132,17 +164,61 @@ class NotificationService:
         await self._record(by, "add", name, {"type": kind, "config": shown, "credential_ref": credential_ref or ""})
         return channel
 
-    async def remove(self, name: str, by: Principal) -> Channel:
+    async def edit(
+        self,
+        typed: str,
+        by: Principal,
+        *,
+        kind: str | None = None,
+        config: Mapping[str, str] | None = None,
+        credential_ref: str | None = None,
+        enabled: bool | None = None,
+        expects: Expects = as_it_is,
+    ) -> Channel:
+        """Change a channel of one's own (an admin: anybody's), for the record; what is None stays.
+
+        ``config`` is replaced whole. Everything is checked again, as for a new channel; raises as ``add`` and
+        ``remove``.
+        """
+        seen = await self._owned(typed, by)
+
+        def work(connection: Connection) -> Channel:
+            old = self._still(connection, seen, expects)
+            new = replace(
+                old,
+                type=kind or old.type,
+                config=_checked(old.name, kind or old.type, old.config if config is None else config),
+                credential_ref=old.credential_ref if credential_ref is None else credential_ref,
+                enabled=old.enabled if enabled is None else enabled,
+                updated_at=self.clock.now(),
+            )
+            self._check_credential(new.type, new.credential_ref)
+            store.change_channel(connection, new)
+            return new
+
+        new = await self.db.write(work)
+        shown = {key: _shown(key, value) for key, value in new.config.items()}
+        said = {"type": new.type, "config": shown, "credential_ref": new.credential_ref or "", "enabled": new.enabled}
+        await self._record(by, "edit", new.name, said)
+        return new
+
+    async def remove(self, typed: str, by: Principal, *, expects: Expects = as_it_is) -> Channel:
         """Forget a channel, for the record; raises ``NotFoundError``, ``PolicyDeniedError`` for others' channels."""
-        channel = await self._owned(name, by)
-        await self.db.write(lambda connection: store.remove_channel(connection, self.org, name))
-        await self._record(by, "rm", name, {"type": channel.type})
+        seen = await self._owned(typed, by)
+
+        def work(connection: Connection) -> Channel:
+            channel = self._still(connection, seen, expects)
+            store.remove_channel(connection, self.org, channel.name)
+            return channel
+
+        channel = await self.db.write(work)
+        await self._record(by, "rm", channel.name, {"type": channel.type})
         return channel
 
-    async def enable(self, name: str, by: Principal, *, enabled: bool) -> Channel:
+    async def enable(self, typed: str, by: Principal, *, enabled: bool) -> Channel:
         """Switch a channel on or off, for the record; raises as ``remove``."""
-        channel = await self._owned(name, by)
-        at = self.clock.now()
+        channel = await self._owned(typed, by)
+        at, name = self.clock.now(), channel.name
         await self.db.write(lambda connection: store.enable_channel(connection, self.org, name, enabled, at))
         await self._record(by, "enable" if enabled else "disable", name, {"type": channel.type})
         return await self.reader.channel(name)
@@ -159,9 +235,15 @@ class NotificationService:
             for name in dict.fromkeys(notice.channels)
         )
 
-    def unknown(self, connection: Connection, org: str, channels: Sequence[str]) -> tuple[str, ...]:
-        """Give the names that no channel has."""
-        known = {channel.name for channel in store.channels(connection, org)}
+    def unknown(
+        self, connection: Connection, org: str, channels: Sequence[str], by: Principal | None = None
+    ) -> tuple[str, ...]:
+        """Give the names that no channel has; with ``by`` also those of channels that they may not name.
+
+        Whoever sits at this machine's terminal may name any. From elsewhere it must be one's own or one that an admin
+        made, which is everybody's; an admin may name any.
+        """
+        known = {one.name for one in store.channels(connection, org) if by is None or self._may_name(one, by)}
         return tuple(name for name in dict.fromkeys(channels) if name not in known)
 
     async def submit(self, notice: Notice) -> list[Delivery]:
@@ -170,12 +252,13 @@ class NotificationService:
         ids = await self.db.write(lambda connection: self.queue(connection, self.org, notice, now))
         return [await self.reader.delivery(one) for one in ids]
 
-    async def test(self, name: str, by: Principal, lease_s: float) -> Delivery:
+    async def test(self, typed: str, by: Principal, lease_s: float) -> Delivery:
         """Store the fixed test message, for one try and claimed by the caller, who sends it now.
 
-        Raises ``NotFoundError``; a disabled channel gives a delivery that failed.
+        Raises ``NotFoundError``, from elsewhere than the terminal also for somebody else's channel; a disabled channel
+        gives a delivery that failed.
         """
-        await self.reader.channel(name)
+        name = (await self._found(typed, by)).name
         now = self.clock.now()
         notice = Notice(
             key=f"test:{new_uuid()}",
@@ -231,11 +314,30 @@ class NotificationService:
                 hint="security.roles says what a role holds",
             )
 
-    async def _owned(self, name: str, by: Principal) -> Channel:
+    def _may_name(self, channel: Channel, by: Principal) -> bool:
+        if by.source in LOCAL_SOURCES or channel.user == by.user or self.is_admin(by):
+            return True
+        return self.is_admin(Principal(channel.user, by.source, org=by.org))
+
+    def _still(self, connection: Connection, seen: Channel, expects: Expects) -> Channel:
+        channel = store.channel_of(connection, self.org, seen.id)
+        if channel is None:
+            raise NotFoundError(f"the channel {seen.name} is gone", hint="see: akili channels list")
+        expects(channel)
+        return channel
+
+    async def _found(self, typed: str, by: Principal) -> Channel:
+        if by.source in LOCAL_SOURCES:
+            return await self.reader.channel(typed)
+        return await self.mine(by).by_id(typed)
+
+    async def _owned(self, typed: str, by: Principal) -> Channel:
         self._require(by)
-        channel = await self.reader.channel(name)
+        channel = await self._found(typed, by)
         if channel.user != by.user and not self.is_admin(by):
-            raise PolicyDeniedError(f"the channel {name} belongs to {channel.user}", hint="ask them, or an admin")
+            raise PolicyDeniedError(
+                f"the channel {channel.name} belongs to {channel.user}", hint="ask them, or an admin"
+            )
         return channel
 
     def _check_credential(self, kind: str, reference: str | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.rows import one_of
+from akili_cli.adapters.storage.rows import older_than, one_of
 from akili_cli.features.notifications.model import Channel, Delivery, State
 
 _RENAMED = {"org": "org_id", "user": "user_id", "key": "notice_key"}
@@ -45,6 +45,67 @@ def channel(connection: Connection, org: str, name: str) -> Channel | None:
         {"org": org, "name": name},
     )
     return _channel(rows[0]) if rows else None
+
+
+def page(
+    connection: Connection,
+    org: str,
+    user: str | None,
+    *,
+    name: str | None,
+    before: tuple[float, str] | None,
+    limit: int,
+) -> list[Channel]:
+    """Give the newest channels of a user (None: of everybody), or the one of that name, after a place of that list."""
+    only, values = older_than(before)
+    values |= {"org": org, "user": user, "name": name, "limit": limit}
+    only += "" if user is None else " AND user_id = :user"
+    only += "" if name is None else " AND name = :name"
+    rows = connection.execute(
+        f"SELECT {_CHANNEL_COLUMNS} FROM notification_channels WHERE org_id = :org{only} "  # noqa: S608 - our own names
+        "ORDER BY created_at DESC, id DESC LIMIT :limit",
+        values,
+    )
+    return [_channel(row) for row in rows]
+
+
+def channel_of(connection: Connection, org: str, channel_id: str) -> Channel | None:
+    """Give the channel of an id, or None."""
+    rows = connection.execute(
+        f"SELECT {_CHANNEL_COLUMNS} FROM notification_channels WHERE org_id = :org AND id = :id",  # noqa: S608 - our own names
+        {"org": org, "id": channel_id},
+    )
+    return _channel(rows[0]) if rows else None
+
+
+def change_channel(connection: Connection, channel: Channel) -> None:
+    """Write what a channel is over what it was; its name stays, since others refer to it."""
+    connection.execute(
+        "UPDATE notification_channels SET type = :type, config = :config, credential_ref = :credential_ref, "
+        "enabled = :enabled, updated_at = :updated_at WHERE org_id = :org AND id = :id",
+        {
+            "type": channel.type,
+            "config": json.dumps(dict(channel.config), sort_keys=True),
+            "credential_ref": channel.credential_ref,
+            "enabled": channel.enabled,
+            "updated_at": channel.updated_at,
+            "org": channel.org,
+            "id": channel.id,
+        },
+    )
+
+
+def not_sent(connection: Connection, org: str, ids: Sequence[str]) -> dict[str, str]:
+    """Give of these deliveries those that failed or were cut off: ``<channel>`` and why."""
+    if not ids:
+        return {}
+    condition, values = one_of("id", ids)
+    rows = connection.execute(
+        "SELECT channel, reason FROM notification_deliveries WHERE org_id = :org "  # noqa: S608 - our own names
+        f"AND state IN ('failed', 'interrupted') AND {condition}",
+        {"org": org, **values},
+    )
+    return {str(row["channel"]): str(row["reason"]) for row in rows}
 
 
 def remove_channel(connection: Connection, org: str, name: str) -> None:

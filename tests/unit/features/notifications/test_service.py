@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from akili_cli.domain.calls import Principal
+from akili_cli.domain.calls import Principal, Source
 from akili_cli.domain.errors import (
     AkiliError,
     ConfigError,
     ConflictError,
     NotFoundError,
     PolicyDeniedError,
+    PreconditionError,
     UsageError,
 )
 from akili_cli.features.notifications.model import State
@@ -161,3 +162,99 @@ async def test_a_test_message_is_tried_once_and_is_not_the_outboxs_to_send(tmp_p
         assert (await room.one(delivery)).tries == 0
         with pytest.raises(NotFoundError):
             await room.service.test("nobody", ANN, 120.0)
+
+
+HTTP_ANN, HTTP_BEN, HTTP_ADM = (Principal(name, Source.HTTP) for name in ("ann", "ben", "adm"))
+
+
+async def test_from_elsewhere_a_channel_is_found_by_its_whole_id_and_by_its_owner_or_an_admin_only(
+    tmp_path: Path,
+) -> None:
+    async with open_room(tmp_path) as room:
+        url = {"url": "https://hooks.example.test/"}
+        made = await room.service.add("ops", "webhook", url, HTTP_ANN)
+        with pytest.raises(NotFoundError) as unknown:
+            await room.service.edit("0" * 36, HTTP_BEN, enabled=False)
+        for typed, by in ((made.id, HTTP_BEN), ("ops", HTTP_ANN), (made.id[:8], HTTP_ANN)):
+            for act in (
+                room.service.mine(by).by_id(typed),
+                room.service.edit(typed, by, enabled=False),
+                room.service.remove(typed, by),
+                room.service.enable(typed, by, enabled=False),
+                room.service.test(typed, by, 120.0),
+            ):
+                with pytest.raises(NotFoundError) as caught:
+                    await act
+                assert str(caught.value).replace(typed, "0" * 36) == str(unknown.value)
+        assert await room.service.mine(HTTP_BEN).page() == await room.service.mine(HTTP_BEN).channels() == []
+        assert await room.service.mine(HTTP_ANN).page(name="ops") == [made]
+        assert (await room.service.test(made.id, HTTP_ANN, 120.0)).channel == "ops"
+        assert not (await room.service.enable(made.id, HTTP_ADM, enabled=False)).enabled
+        await room.service.remove(made.id, HTTP_ADM)
+
+
+async def test_from_elsewhere_a_channel_may_be_named_by_its_owner_and_one_of_an_admin_by_everybody(
+    tmp_path: Path,
+) -> None:
+    async with open_room(tmp_path) as room:
+        url = {"url": "https://hooks.example.test/"}
+        for name, by in (("anns", HTTP_ANN), ("bens", HTTP_BEN), ("all", HTTP_ADM)):
+            await room.service.add(name, "webhook", url, by)
+        names = ("anns", "bens", "all", "none")
+
+        async def unknown(by: Principal | None) -> tuple[str, ...]:
+            return await room.bench.db.read(lambda c: room.service.unknown(c, "default", names, by))
+
+        assert await unknown(HTTP_ANN) == await unknown(Principal("ann", Source.CRON)) == ("bens", "none")
+        assert await unknown(HTTP_BEN) == ("anns", "none")
+        assert (
+            await unknown(HTTP_ADM) == await unknown(Principal("ann", Source.CLI)) == await unknown(None) == ("none",)
+        )
+
+
+async def test_a_changed_channel_is_checked_as_a_new_one_and_keeps_its_name(tmp_path: Path) -> None:
+    async with open_room(tmp_path) as room:
+        made = await room.service.add("ops", "webhook", {"url": "https://hooks.example.test/t0k3n"}, ANN)
+        new = await room.service.edit("ops", ANN, config={"url": "https://b.example.test/t0k3n"}, enabled=False)
+        assert (new.id, new.name, new.enabled, new.config["url"]) == (
+            made.id,
+            "ops",
+            False,
+            "https://b.example.test/t0k3n",
+        )
+        assert await room.service.reader.channel("ops") == new
+        wrong: tuple[dict[str, Any], ...] = (
+            {"kind": "telegram"},
+            {"config": {"uri": "x"}},
+            {"credential_ref": "env://OPENAI_API_KEY"},
+        )
+        for one in wrong:
+            with pytest.raises(AkiliError):
+                await room.service.edit("ops", ANN, **one)
+        assert await room.service.reader.channel("ops") == new
+        record = (await room.bench.records())[-1].record
+        assert (record.tool, record.user) == ("channels.edit", "ann")
+        assert "t0k3n" not in str(record.parameters)
+
+
+async def test_a_channel_is_changed_only_where_it_is_as_expected(tmp_path: Path) -> None:
+    async with open_room(tmp_path) as room:
+        made = await room.service.add("ops", "webhook", {"url": "https://hooks.example.test/"}, ANN)
+
+        def refuse(now: object) -> None:
+            assert now == made
+            raise PreconditionError("changed")
+
+        with pytest.raises(PreconditionError):
+            await room.service.edit("ops", ANN, enabled=False, expects=refuse)
+        with pytest.raises(PreconditionError):
+            await room.service.remove("ops", ANN, expects=refuse)
+        assert await room.service.reader.channel("ops") == made
+
+
+async def test_of_some_deliveries_those_that_were_not_sent_are_told_with_the_reason(tmp_path: Path) -> None:
+    async with open_room(tmp_path) as room:
+        await room.service.add("ops", "webhook", {"url": "https://hooks.example.test/"}, ANN)
+        stored = await room.queue("ops", "gone")
+        assert await room.service.reader.not_sent([one.id for one in stored]) == {"gone": "there is no channel 'gone'"}
+        assert await room.service.reader.not_sent([]) == {}
