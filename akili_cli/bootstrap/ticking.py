@@ -45,11 +45,17 @@ _RESULTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticking:
-    """What a node runs: its ticker and its chores. ``close`` ends both earlier than the end of the block does."""
+    """What a node runs: its ticker and its chores. ``close`` ends both earlier than the end of the block does.
+
+    ``stops`` are the chores of every node; the others are a gateway's. ``live`` is what its runs are doing.
+    """
 
     node: str
+    kinds: tuple[str, ...]
     ticker: Ticker
+    engine: Engine
     chores: tuple[Chore, ...]
+    stops: tuple[Chore, ...]
     live: LiveRuns
     close: Callable[[], Awaitable[None]]
 
@@ -80,8 +86,19 @@ async def open_ticking(
             await ticker.stop(drain_s=drain_s)
 
     try:
-        stops = () if queries is None else (StopQueries(db=state.db, org=state.org, schedule=queries),)
-        yield Ticking(node=name, ticker=ticker, chores=(*chores(app), *stops), live=live, close=close)
+        stops: tuple[Chore, ...] = (
+            () if queries is None else (StopQueries(db=state.db, org=state.org, schedule=queries),)
+        )
+        yield Ticking(
+            node=name,
+            kinds=tuple(kinds),
+            ticker=ticker,
+            engine=engine,
+            chores=chores(app),
+            stops=stops,
+            live=live,
+            close=close,
+        )
     finally:
         await close()
 
@@ -173,7 +190,13 @@ class FireRecorder:
                 error="" if ended is None else ended.error,
                 cost_usd=None if ended is None else ended.cost_usd,
                 duration_s=None if ended is None or ended.duration_s is None else round(ended.duration_s, 6),
+                facts=_facts(fire, ended),
             )
         )
         if ended is not None and self.queries is not None and fire.kind == QUERY:
             await self.queries.tell_end(fire)
+
+
+def _facts(fire: Fire, ended: Ended | None) -> dict[str, object]:
+    found = None if ended is None else ended.details.get("found")
+    return {"kind": fire.kind} if found is None else {"kind": fire.kind, "found": found}

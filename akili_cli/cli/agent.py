@@ -31,4 +31,4 @@ def agent(
         overrides["scheduler.max_concurrent_jobs"] = concurrency
     if poll_interval is not None:
         overrides["scheduler.poll_interval_seconds"] = poll_interval
-    run(serve(node=agent_id, drain_s=drain, with_chores=False, overrides=overrides))
+    run(serve(node=agent_id, drain_s=drain, is_gateway=False, overrides=overrides))

@@ -52,6 +52,7 @@ class _State:
     attempts: list[Attempt] = field(default_factory=list)
     answer: str = ""
     error: str = ""
+    failure: str = ""
     empty_replies: int = 0
     plan: dict[str, object] | None = None
     cards: tuple[Mapping[str, object], ...] = ()
@@ -170,6 +171,7 @@ class AgentLoop:
                 return Status.BUDGET_EXCEEDED
             except ModelError as error:
                 state.error = f"{error} ({error.hint})" if error.hint else str(error)
+                state.failure = error.code
                 return Status.FAILED
             uses = tuple(b for b in completion.message.blocks if isinstance(b, ToolUseBlock))
             if not uses:
@@ -353,6 +355,7 @@ class AgentLoop:
             attempts=tuple(state.attempts),
             report=report if isinstance(report, dict) else None,
             plan=plan if isinstance(plan, dict) else None,
+            failure=state.failure,
         )
 
 

@@ -34,8 +34,9 @@ class RunReport:
     """The result of a run. ``cost_usd`` is None when a model without a known price was called.
 
     ``forecast_usd`` is what its model calls were expected to cost at most, added up before each of them.
-    ``cards`` are the approvals that its steps wait for, whole. ``error`` says why a run failed; ``report`` is the
-    structured answer of a runbook, ``plan`` what a plan run collected.
+    ``cards`` are the approvals that its steps wait for, whole. ``error`` says why a run failed, ``failure`` is the
+    code of the error that ended it, if one did; ``report`` is the structured answer of a runbook, ``plan`` what a plan
+    run collected.
     """
 
     status: Status
@@ -54,6 +55,7 @@ class RunReport:
     error: str = ""
     report: Mapping[str, object] | None = field(default=None)
     plan: Mapping[str, object] | None = field(default=None)
+    failure: str = ""
 
     @property
     def forecast_error_usd(self) -> float | None:

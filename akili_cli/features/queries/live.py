@@ -67,6 +67,7 @@ class LiveRuns:
         self._max_bytes = max_bytes
         self._max_ended = max_ended
         self._closing = False
+        self.closed = False
 
     def open(self, run_id: str) -> None:
         """Make a run known; one that is known already goes on."""
@@ -106,7 +107,8 @@ class LiveRuns:
             feed.wake()
 
     def close_all(self) -> None:
-        """End every feed: nothing more comes from here."""
+        """End every feed: nothing more comes from here, and ``closed`` says so."""
+        self.closed = True
         for run_id in list(self._feeds):
             self.close(run_id)
 

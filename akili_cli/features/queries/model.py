@@ -54,7 +54,7 @@ class Query:
     """One question; ``id`` is the id of the run that answers it.
 
     ``status`` is its fire's; ``report`` is the ``akili.run/1`` object once the run has ended by itself. ``stop_by``
-    is whoever asked for its end.
+    is whoever asked for its end, ``failure`` the code of the error that ended it.
     """
 
     id: str
@@ -71,6 +71,7 @@ class Query:
     cost_usd: float | None = None
     stop_by: str = ""
     report: Mapping[str, object] = field(default_factory=dict)
+    failure: str = ""
 
     @property
     def fire_id(self) -> str:

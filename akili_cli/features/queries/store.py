@@ -99,4 +99,5 @@ def _query(row: Row) -> Query:
         cost_usd=number_or_none(row, "cost_usd"),
         stop_by=str(row["stop_by"] or ""),
         report=details.get("report", {}),
+        failure=str(details.get("failure", "")),
     )

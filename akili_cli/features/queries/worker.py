@@ -111,7 +111,7 @@ class QuerySchedule:
             error=report.error,
             summary=report.answer[:SUMMARY_CHARS],
             cost_usd=report.cost_usd,
-            details={"report": report.as_dict()},
+            details={"report": report.as_dict(), "failure": report.failure},
         )
 
     def ended(self, _connection: Connection, _fire: Fire, _ended: Ended, _now: float) -> None:

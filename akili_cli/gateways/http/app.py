@@ -1,20 +1,22 @@
-"""The HTTP application: every route by hand, behind the edge that no route can forget."""
+"""The HTTP application: every route by hand, each listed in ``routes``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fastapi import APIRouter, FastAPI
 
-from akili_cli import __version__
 from akili_cli.gateways.http.desk import Desk
+from akili_cli.gateways.http.documented import documented
+from akili_cli.gateways.http.errors import install_errors
+from akili_cli.gateways.http.routes import ROUTERS
 
-ROUTERS: tuple[APIRouter, ...] = ()
-"""One per noun: a new one gets a line here."""
 
-
-def create_app(desk: Desk) -> FastAPI:
-    """Give the application; ``request.app.state.desk`` is what its routes work with."""
-    app = FastAPI(title="akili", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+def create_app(desk: Desk, more: Iterable[APIRouter] = ()) -> FastAPI:
+    """Give the application, with ``more`` routes beside its own; ``app.state.desk`` is what they work with."""
+    app = documented(pages=desk.settings.enable_docs)
     app.state.desk = desk
-    for router in ROUTERS:
+    install_errors(app)
+    for router in (*ROUTERS, *more):
         app.include_router(router)
     return app

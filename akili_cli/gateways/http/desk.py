@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import Request
 
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.agent.history import History
@@ -48,3 +51,8 @@ class Desk:
     role_of: Callable[[Principal], str | None]
     permissions_of: Callable[[Principal], frozenset[str]]
     is_admin: Callable[[Principal], bool]
+
+
+def desk_of(request: Request) -> Desk:
+    """Give what the routes of this application work with."""
+    return cast("Desk", request.app.state.desk)
