@@ -11,6 +11,8 @@ from typing import Any
 
 import uvicorn
 
+from akili_cli.adapters.net.patience import PatientProtocol
+
 IDLE_S = 120
 """Seconds that a connection without a request stays open."""
 
@@ -33,7 +35,7 @@ class HttpServer:
         self._listener = listener
         self._config = uvicorn.Config(
             app,
-            http="h11",
+            http=PatientProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
