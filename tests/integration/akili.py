@@ -1,7 +1,12 @@
-"""Runs the command line as a process of its own, in a home of its own."""
+"""Runs the command line as a process of its own, in a home of its own.
+
+``run`` forks one that has imported akili already (see ``nursery``); ``start`` and ``shell`` begin from nothing, and so
+does ``run`` where Python reads the environment itself.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -10,6 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.integration.nursery import Nursery
+
+READ_BY_PYTHON = ("PYTHON", "LC_", "LANG")
+PLAIN = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONWARNINGS": "error"}
 LIMIT_S = 40
 ROLE = {
     "permissions": ["read_files", "shell_exec", "write_files", "git_read", "web_search"],
@@ -20,6 +29,11 @@ BASE: dict[str, Any] = {
     "security": {"roles": {"operator": ROLE}, "default_role": "operator"},
     "tools": {"file": {"allowed_paths": ["."]}},
 }
+
+
+@functools.cache
+def nursery() -> Nursery:
+    return Nursery({**PLAIN, "PATH": os.environ["PATH"], "HOME": "/nonexistent"})
 
 
 class Akili:
@@ -45,8 +59,7 @@ class Akili:
         (self.workspace / "config.json").write_text(json.dumps(config))
 
     def environment(self, **more: str) -> dict[str, str]:
-        env = {"HOME": str(self.home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC"}
-        return {**env, "PYTHONWARNINGS": "error", **more}
+        return {**PLAIN, "PATH": os.environ["PATH"], "HOME": str(self.home), **more}
 
     def start(self, *arguments: str, env: Mapping[str, str] = {}, **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -57,19 +70,27 @@ class Akili:
         )
 
     def run(
-        self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] = {}, **options: Any
+        self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] = {}, cwd: Path | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        if stdin is not None:
-            options["stdin"] = subprocess.PIPE
-        process = self.start(*arguments, env=env, **options)
+        """Run a command to its end; it has no terminal, and without ``stdin`` no input."""
+        if any(name.startswith(READ_BY_PYTHON) for name in env):
+            code, out, err = self._from_nothing(*arguments, stdin=stdin, env=env)
+        else:
+            environment = self.environment(**env)
+            code, out, err = nursery().run(arguments, environment, cwd or self.work, stdin, LIMIT_S)
+        assert b"Traceback" not in out + err, (out + err).decode()
+        assert b"\x1b" not in out + err, out + err
+        return subprocess.CompletedProcess(arguments, code, out, err)
+
+    def _from_nothing(self, *arguments: str, stdin: bytes | None, env: Mapping[str, str]) -> tuple[int, bytes, bytes]:
+        source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+        process = self.start(*arguments, env=env, stdin=source)
         try:
             out, err = process.communicate(stdin, timeout=LIMIT_S)
         finally:
             process.kill()
             process.wait()
-        assert b"Traceback" not in out + err, (out + err).decode()
-        assert b"\x1b" not in out + err, out + err
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return process.returncode, out, err
 
     def shell(self, line: str, **env: str) -> subprocess.CompletedProcess[bytes]:
         """Run a line of sh in which ``$AKILI`` is the command."""
