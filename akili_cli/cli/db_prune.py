@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 from akili_cli.cli import render
 from akili_cli.domain.errors import UsageError
 
 DAY_S = 86_400.0
-_DAYS = re.compile(r"([0-9]{1,5})d")
 
 
 def parse_age(text: str) -> float:
     """Turn ``90d`` or ``36h`` into seconds, a day at least; raises ``UsageError``."""
     from akili_cli.domain.durations import parse_duration
 
-    days = _DAYS.fullmatch(text)
     try:
-        age_s = int(days[1]) * DAY_S if days else parse_duration(text)
+        age_s = parse_duration(text)
     except ValueError:
         age_s = 0.0
     if age_s < DAY_S:
