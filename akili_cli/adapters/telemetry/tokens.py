@@ -32,7 +32,7 @@ _SIGNS: dict[str, str | tuple[str, ...]] = {
     "_": rf"_(?={_T}{{10}})(?:(?<=gh[pousr]_)|(?<=hub_pat_)|(?<=npm_)|(?<=k_live_)|(?<=k_test_)|(?<=whsec_)|(?<=hf_)"
     r"|(?<=_v1_)|(?<=gsk_)|(?<=r8_)|(?<=shp[acps][atps]_)|(?<=shptka_)|(?<=lin_api_)|(?<=lin_oauth_)|(?<=glsa_)"
     r"|(?<=glc_)|(?<=dckr_[po]at_)|(?<=pscale_tkn_)|(?<=pscale_pw_)|(?<=pscale_oauth_)|(?<=sbp_)|(?<=sb_secret_)"
-    r"|(?<=rubygems_)|(?<=ntn_)|(?<=secret_)|(?<=figd_)|(?<=sntry[su]_))",
+    r"|(?<=akili_[0-9a-f]{8}_)|(?<=rubygems_)|(?<=ntn_)|(?<=secret_)|(?<=figd_)|(?<=sntry[su]_))",
     "-": rf"-(?={_T}{{10}})(?:(?<=gl[a-z]{{2}}-)|(?<=gl[a-z]{{3}}-)|(?<=gl[a-z]{{4}}-)|(?<=gl[a-z]{{5}}-)"
     r"|(?<=xox[a-z]-)|(?<=xapp-)|(?<=sk-)|(?<=GOCSPX-)|(?<=pypi-)|(?<=key-)|(?<=xai-)|(?<=pplx-)|(?<=pul-)|(?<=NRAK-)|(?<=PMAK-)"
     r"|(?<=HRKU-)|(?<=sq0[a-z]{3}-))",
@@ -91,6 +91,7 @@ _SHAPES = (
     ("-", "google-token", rf"GOCSPX-{_T}{{20,}}"),
     ("eyJ", "jwt", _alone("eyJ") + rf"{_T}{{8,}}\.{_T}{{8,}}(?:\.{_T}*){{1,3}}"),
     (":", "telegram-token", rf"(?<!\d)\d{{6,12}}:{_T}{{34,36}}{_END}"),
+    ("_", "akili-key", _alone("akili_") + rf"[0-9a-f]{{8}}_{_T}{{40,}}"),
     ("_", "npm-token", _alone("npm_") + r"[A-Za-z0-9]{30,}"),
     ("-", "pypi-token", rf"pypi-{_T}{{30,}}"),
     ("_", "stripe-key", r"[srp]k_(?<![A-Za-z0-9]...)(?:live|test)_[A-Za-z0-9]{10,}"),
