@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
@@ -11,7 +11,7 @@ from akili_cli.domain.calls import Principal, Source
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.errors import UnauthorizedError
 from akili_cli.features.keys.service import KeyService
-from akili_cli.gateways.http.limits import Buckets, failure_brake, peer_name
+from akili_cli.gateways.http.limits import failure_brake, peer_name
 from akili_cli.gateways.http.static_keys import StaticKeys
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([!-~]{1,512})")
@@ -34,7 +34,6 @@ def caller(request: Request) -> Caller:
     return found
 
 
-@dataclass(frozen=True, slots=True)
 class Authenticator:
     """Tells callers by their keys: those of the configuration first, then those that are kept.
 
@@ -42,15 +41,12 @@ class Authenticator:
     behind a proxy, where all have one address, nobody can lock others out.
     """
 
-    static: StaticKeys
-    keys: KeyService
-    clock: Clock
-    org: str
-    brake: Buckets = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Begin with a brake that nobody has used."""
-        object.__setattr__(self, "brake", failure_brake(self.clock))
+    def __init__(self, static: StaticKeys, keys: KeyService, clock: Clock, org: str) -> None:
+        """Keep the collaborators; callers act in ``org``."""
+        self._static = static
+        self._keys = keys
+        self._org = org
+        self._brake = failure_brake(clock)
 
     async def authenticate(self, authorization: str | None, peer: str) -> Caller:
         """Give who an ``Authorization`` header speaks for.
@@ -61,19 +57,19 @@ class Authenticator:
         if bearer is None:
             raise UnauthorizedError("an API key is needed", hint=_HINT)
         token = bearer[1]
-        static = self.static.found(token)
+        static = self._static.found(token)
         if static is not None:
             return self._caller(static.user, static.id)
-        known = await self.keys.verify(token, known_only=True)
+        known = await self._keys.verify(token, known_only=True)
         if known is not None:
             return self._caller(known.user, known.key_id)
         name = peer_name(peer)
-        self.brake.take(name)
-        owner = await self.keys.verify(token)
+        self._brake.take(name)
+        owner = await self._keys.verify(token)
         if owner is None:
             raise UnauthorizedError("this API key is not valid", hint=_HINT)
-        self.brake.give_back(name)
+        self._brake.give_back(name)
         return self._caller(owner.user, owner.key_id)
 
     def _caller(self, user: str, key_id: str) -> Caller:
-        return Caller(Principal(user, Source.HTTP, org=self.org), key_id)
+        return Caller(Principal(user, Source.HTTP, org=self._org), key_id)

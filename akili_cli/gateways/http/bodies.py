@@ -26,7 +26,8 @@ _CHARSETS = ("", "charset=utf-8")
 
 def is_without_body(headers: Headers) -> bool:
     """Tell whether a request's head announces that no body follows."""
-    return "transfer-encoding" not in headers and headers.get("content-length", "0").strip() == "0"
+    lengths = headers.getlist("content-length")
+    return "transfer-encoding" not in headers and all(length.strip() == "0" for length in lengths)
 
 
 @dataclass(frozen=True, slots=True)

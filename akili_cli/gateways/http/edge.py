@@ -81,14 +81,14 @@ class Edge:
         dressed = self._dressed(scope, send, answer)
         try:
             await self._guarded(scope, receive, dressed)
-        except AkiliError as error:
-            await error_response(error, self.redactor)(scope, receive, dressed)
-        except Exception:
-            _log.exception("a request failed")
+        except Exception as error:
+            if answer.status or not isinstance(error, AkiliError):
+                _log.exception("a request failed")
             if answer.status and not answer.complete:
                 raise  # the connection is cut, so that half an answer is not taken for a whole one
             if not answer.status:
-                await internal_response(self.redactor)(scope, receive, dressed)
+                said = error_response(error, self.redactor) if isinstance(error, AkiliError) else None
+                await (said or internal_response(self.redactor))(scope, receive, dressed)
         finally:
             took = round(self.clock.monotonic() - began, 4)
             _log.info("%s %s %d", scope["method"], scope["path"][:200], answer.status, extra={"duration_s": took})
