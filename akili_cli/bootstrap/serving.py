@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from akili_cli.adapters.net.listen import open_listener
 from akili_cli.adapters.net.server import HttpServer
+from akili_cli.bootstrap.alerts import open_checker
 from akili_cli.bootstrap.app import App
 from akili_cli.bootstrap.heartbeats import open_heartbeats
 from akili_cli.bootstrap.observability import open_observability
@@ -23,6 +24,7 @@ from akili_cli.gateways.http.app import create_app
 from akili_cli.gateways.http.auth import Authenticator
 from akili_cli.gateways.http.desk import Desk
 from akili_cli.gateways.http.edge import Edge
+from akili_cli.gateways.http.idempotency import Replays
 from akili_cli.gateways.http.limits import Buckets
 from akili_cli.gateways.http.settings import check_http
 from akili_cli.gateways.http.static_keys import StaticKeys, open_static_keys
@@ -129,10 +131,13 @@ def open_desk(app: App, ticking: Ticking) -> Desk:
         cron=app.cron,
         alerts=app.alerts,
         channels=app.notifications.service,
+        outbox=app.notifications.worker(app.pipeline),
+        checker=open_checker(app),
         heartbeats=open_heartbeats(app),
         runbooks=app.runbooks,
         kinds=frozenset(ticking.kinds),
         trigger=trigger,
+        replays=Replays(db=state.db, org=state.org, clock=state.clock, redactor=state.redactor),
         role_of=role_finder(loaded),
         permissions_of=permissions_finder(loaded),
         is_admin=is_admin,

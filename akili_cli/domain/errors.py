@@ -19,6 +19,7 @@ AkiliError                     1 / 500
 |-- NotFoundError              1 / 404
 |-- ConflictError              1 / 409   the state does not allow it (already resolved, changed meanwhile)
 |   |-- ExpiredError           1 / 410
+|   |-- KeyReusedError         1 / 409   an Idempotency-Key was used for something else
 |   `-- AlreadyBegunError      1 / 409   an earlier attempt began it and was cut off
 |-- PreconditionError          1 / 412   it is no longer as the caller saw it last
 |-- UnavailableError           3 / 503   the gateway cannot be reached
@@ -172,6 +173,12 @@ class ExpiredError(ConflictError):
     """It was valid once."""
 
     code, http_status = "expired", 410
+
+
+class KeyReusedError(ConflictError):
+    """The same ``Idempotency-Key`` came with another request before."""
+
+    code = "idempotency_key_reused"
 
 
 class AlreadyBegunError(ConflictError):

@@ -40,6 +40,7 @@ OVER: list[tuple[str, dict[str, object]]] = [
     ("budget_organisations", {"day": OLD_DAY}),
     ("undo_entries", {"id": "over", "at": LONG_AGO, "why_not": "given up"}),
     ("queries", {"id": "over", "created_at": LONG_AGO}),
+    ("idempotency_keys", {"idempotency_key": "over", "created_at": LONG_AGO}),
     ("fires", {"id": "over", "finished_at": LONG_AGO}),
     ("nodes", {"id": "over", "seen_at": LONG_AGO}),
     ("run_effects", {"run_id": "over", "begun_at": LONG_AGO}),

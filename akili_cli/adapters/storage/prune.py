@@ -57,6 +57,7 @@ RULES: tuple[Rule, ...] = (
         "created_at < :before AND NOT EXISTS (SELECT 1 FROM fires AS f WHERE f.org_id = queries.org_id"
         " AND f.id = 'query:' || queries.id || ':once' AND f.finished_at IS NULL)",
     ),
+    Rule("idempotency_keys", "created_at < :before"),
     Rule("fires", "finished_at < :before"),
     Rule(
         "run_effects",

@@ -671,6 +671,28 @@ STEPS: tuple[Step, ...] = (
             ),
         ),
     ),
+    Step(
+        "0019_idempotency_keys",
+        (
+            Table(
+                "idempotency_keys",
+                {
+                    "org_id": "text",
+                    "user_id": "text",
+                    "route": "text",
+                    "idempotency_key": "text",
+                    "asked": "text",
+                    "created_at": "double",
+                    "broken": "bigint",
+                    "status": "bigint?",
+                    "headers": "text?",
+                    "body": "text?",
+                },
+                pk=("org_id", "user_id", "route", "idempotency_key"),
+                indexes=(("org_id", "created_at"),),
+            ),
+        ),
+    ),
 )
 
 

@@ -15,13 +15,16 @@ from akili_cli.core.execution.pipeline import Pipeline
 from akili_cli.core.schedule.base import Fire, Job
 from akili_cli.domain.calls import Principal
 from akili_cli.domain.clock import Clock
+from akili_cli.features.alerts.checking import Checker
 from akili_cli.features.alerts.service import AlertService
 from akili_cli.features.cron.service import CronService
 from akili_cli.features.heartbeats.service import HeartbeatService
 from akili_cli.features.notifications.service import NotificationService
+from akili_cli.features.notifications.worker import OutboxWorker
 from akili_cli.features.queries.live import LiveRuns
 from akili_cli.features.queries.service import QueryService
 from akili_cli.features.runbooks.service import RunbookService
+from akili_cli.gateways.http.idempotency import Replays
 from akili_cli.gateways.http.settings import HttpSettings
 
 Trigger = Callable[[Job, str, str], Awaitable[Fire]]
@@ -30,7 +33,7 @@ Trigger = Callable[[Job, str, str], Awaitable[Fire]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What one gateway serves with. ``kinds`` are the rooms that tick here."""
+    """What one gateway serves with. ``kinds`` are the rooms that tick here, ``outbox`` and ``checker`` what tests use."""
 
     settings: HttpSettings
     org: str
@@ -44,10 +47,13 @@ class Desk:
     cron: CronService
     alerts: AlertService
     channels: NotificationService
+    outbox: OutboxWorker
+    checker: Checker
     heartbeats: HeartbeatService
     runbooks: RunbookService
     kinds: frozenset[str]
     trigger: Trigger
+    replays: Replays
     role_of: Callable[[Principal], str | None]
     permissions_of: Callable[[Principal], frozenset[str]]
     is_admin: Callable[[Principal], bool]
