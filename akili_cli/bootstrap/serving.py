@@ -11,12 +11,15 @@ from starlette.types import ASGIApp
 from akili_cli.adapters.net.listen import open_listener
 from akili_cli.adapters.net.server import HttpServer
 from akili_cli.bootstrap.alerts import open_checker
-from akili_cli.bootstrap.app import App
+from akili_cli.bootstrap.app import App, open_journal
 from akili_cli.bootstrap.heartbeats import open_heartbeats
 from akili_cli.bootstrap.observability import open_observability
 from akili_cli.bootstrap.policy import admin_finder, permissions_finder, role_finder
 from akili_cli.bootstrap.ticking import Ticking
+from akili_cli.core.agent.conversations import ConversationService
+from akili_cli.core.audit.chain import load_or_create_key
 from akili_cli.core.audit.reader import AuditReader
+from akili_cli.core.audit.verifier import Verifier
 from akili_cli.core.schedule.base import Chore, Fire, Job
 from akili_cli.features.keys.service import KeyService
 from akili_cli.features.queries.service import QueryService
@@ -92,6 +95,12 @@ def open_keys(app: App) -> KeyService:
     )
 
 
+def open_verifier(app: App) -> Verifier:
+    """Give what verifies the audit of the state's organisation."""
+    workspace = app.state.workspace
+    return Verifier(app.state.db, workspace.audit_dir, load_or_create_key(workspace.audit_key), app.state.org)
+
+
 def _static_keys(app: App) -> StaticKeys:
     state = app.state
     mapping = state.loaded.settings.gateways.http.api_key_user_mapping
@@ -117,6 +126,9 @@ def open_desk(app: App, ticking: Ticking) -> Desk:
         pipeline=app.pipeline,
         history=app.history,
         audit=AuditReader(state.db, state.org),
+        verifier=open_verifier(app),
+        conversations=ConversationService(db=state.db, org=state.org, audit=app.pipeline.audit),
+        journal=open_journal(state),
         queries=QueryService(
             db=state.db,
             org=state.org,

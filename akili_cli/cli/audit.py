@@ -57,6 +57,7 @@ def search(
 ) -> None:
     """Search records."""
     from akili_cli.core.audit.reader import Search
+    from akili_cli.domain.moments import moment
 
     if text is not None and len(text) > MAX_TEXT:
         raise UsageError(f"the text has more than {MAX_TEXT} characters")
@@ -100,27 +101,10 @@ def export(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Export records."""
+    from akili_cli.domain.moments import moment
+
     now = _now()
     raise typer.Exit(run(_export(output, moment(since, now), moment(until, now), as_json)))
-
-
-def moment(text: str | None, now: float) -> float | None:
-    """Turn ``2h`` (ago) or an ISO time (UTC unless it says otherwise) into epoch seconds; raises ``UsageError``."""
-    from datetime import UTC, datetime
-
-    from akili_cli.domain.durations import parse_duration
-
-    if text is None:
-        return None
-    try:
-        return now - parse_duration(text)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        when = datetime.fromisoformat(text)
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{text[:40]!r} is no time", hint="write 30m, 24h, 2026-02-17 or 2026-02-17T12:30Z") from error
 
 
 def _now() -> float:

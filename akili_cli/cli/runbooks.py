@@ -78,17 +78,7 @@ async def _list(as_json: bool) -> None:
 
     async with opened_state() as state:
         found = open_runbooks(state).list()
-    rows = [
-        {
-            "name": one.slug,
-            "category": one.front.category,
-            "role": one.front.agent_role,
-            "risk": one.front.risk_level,
-            "steps": len(one.steps),
-            "description": one.front.description or one.name,
-        }
-        for one in found
-    ]
+    rows = [one.as_line() for one in found]
     if as_json:
         render.out_json(rows)
     else:

@@ -98,7 +98,8 @@ class ApprovalQueue:
         frozen = await self._freeze(request)
 
         def append(conn: Connection) -> Approval:
-            step = replace(frozen, plan_id=plan_id, plan_index=len(store.of_plan(conn, self._org, plan_id)) + 1)
+            number = len(store.of_plan(conn, self._org, plan_id)) + 1
+            step = replace(frozen, plan_id=plan_id, plan_index=number, waits=False)
             store.add(conn, step)
             return step
 

@@ -12,12 +12,15 @@ from akili_cli.core.audit import recovery, store
 from akili_cli.core.audit.model import AuditEntry, record_from
 from akili_cli.domain.errors import AuditError, NotFoundError
 
+_MAX_DIGITS = 18
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What to look for; every given field must fit. ``text`` may stand anywhere in a record, in any case.
 
     ``rule`` is the id of a rule that decided or matched; ``since`` and ``until`` are epoch seconds, until excluded.
+    ``before`` is the (time, id) of an entry: only those that come after it, newest first.
     """
 
     text: str | None = None
@@ -29,6 +32,7 @@ class Search:
     run_id: str | None = None
     since: float | None = None
     until: float | None = None
+    before: tuple[float, str] | None = None
 
     def condition(self) -> tuple[str, dict[str, object]]:
         """Give the SQL condition, beginning with AND, and its parameters."""
@@ -50,6 +54,12 @@ class Search:
             names = [f"rule{number}" for number in range(len(forms))]
             parts.append(" AND (" + " OR ".join(f"body LIKE :{name} ESCAPE '!'" for name in names) + ")")
             params |= {name: f"%{form}{_like(self.rule)}@%" for name, form in zip(names, forms, strict=True)}
+        if self.before is not None:
+            stream, _, seq = self.before[1].rpartition("-")
+            last = "stream < :b_stream OR (stream = :b_stream AND seq < :b_seq)"
+            parts.append(f" AND (at < :b_at OR (at = :b_at AND ({last})))")
+            number = int(seq) if seq.isascii() and seq.isdigit() and len(seq) < _MAX_DIGITS else 0
+            params |= {"b_at": self.before[0], "b_stream": stream, "b_seq": number}
         return "".join(parts), params
 
 

@@ -277,6 +277,17 @@ class Runbook:
         """The runbook's name as written."""
         return self.front.name
 
+    def as_line(self) -> dict[str, object]:
+        """Give one line of a list, JSON-ready."""
+        return {
+            "name": self.slug,
+            "category": self.front.category,
+            "role": self.front.agent_role,
+            "risk": self.front.risk_level,
+            "steps": len(self.steps),
+            "description": self.front.description or self.name,
+        }
+
     def all_steps(self) -> tuple[Step, ...]:
         """Give every step, nested ones included, in the order written."""
         return tuple(deep for step in self.steps for deep in step.with_nested())

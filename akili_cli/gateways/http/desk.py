@@ -9,10 +9,13 @@ from typing import cast
 from starlette.requests import Request
 
 from akili_cli.adapters.telemetry.redact import Redactor
+from akili_cli.core.agent.conversations import ConversationService
 from akili_cli.core.agent.history import History
 from akili_cli.core.audit.reader import AuditReader
+from akili_cli.core.audit.verifier import Verifier
 from akili_cli.core.execution.pipeline import Pipeline
 from akili_cli.core.schedule.base import Fire, Job
+from akili_cli.core.undo.journal import Journal
 from akili_cli.domain.calls import Principal
 from akili_cli.domain.clock import Clock
 from akili_cli.features.alerts.checking import Checker
@@ -42,6 +45,9 @@ class Desk:
     pipeline: Pipeline
     history: History | None
     audit: AuditReader
+    verifier: Verifier
+    conversations: ConversationService
+    journal: Journal
     queries: QueryService
     live: LiveRuns
     cron: CronService

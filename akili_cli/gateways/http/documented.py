@@ -32,6 +32,7 @@ _WHEN = {
     422: "the same Idempotency-Key was used for something else",
     429: "too many requests, or as much is under way as may be",
     500: "something went wrong here; the gateway's log says more under the correlation id",
+    501: "this version has the place for it and not the thing",
     502: "the model's provider failed",
     503: "the gateway, or what it needs, is not there now",
     504: "it took longer than it may",

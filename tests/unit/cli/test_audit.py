@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from akili_cli.cli import options
-from akili_cli.cli.audit import moment
 from akili_cli.cli.boundary import run_command_line
 from akili_cli.cli.opening import opened_app, principal
 from akili_cli.domain.calls import Run, ToolCall
-from akili_cli.domain.errors import UsageError
 from tests.unit.cli.conftest import Say
 
 
@@ -76,28 +74,6 @@ def test_words_that_mean_nothing_are_usage_errors(
     arguments: tuple[str, ...], work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert audit(capsys, *arguments)[0] == 64
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        (None, None),
-        ("90s", 1_000_000 - 90),
-        ("1h30m", 1_000_000 - 5400),
-        ("1970-01-02", 86_400),
-        ("1970-01-01T01:00", 3600),
-        ("1970-01-01T01:00:00+01:00", 0),
-        ("1970-01-01T00:00:05Z", 5),
-    ],
-)
-def test_a_time_is_a_duration_ago_or_iso_in_utc(text: str | None, seconds: float | None) -> None:
-    assert moment(text, 1_000_000) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "now", "5", "-1h", "2026-13-01", "9999999-01-01", "1970-01-01T00:00:00+99:00"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        moment(text, 1.0)
 
 
 def test_an_anchor_kept_elsewhere_finds_what_the_chain_cannot(
