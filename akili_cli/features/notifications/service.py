@@ -67,8 +67,8 @@ class NotificationReader:
             raise NotFoundError(f"there is no channel {channel_id[:80]!r}")
         return found
 
-    async def not_sent(self, ids: Sequence[str]) -> dict[str, str]:
-        """Give the channels of these deliveries to which nothing was sent, each with the reason."""
+    async def not_sent(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Give of these deliveries those of which nothing was sent, each with its channel and the reason."""
         return await self._db.read(lambda connection: store.not_sent(connection, self._org, ids))
 
     async def channel(self, name: str) -> Channel:

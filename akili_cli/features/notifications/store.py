@@ -95,17 +95,15 @@ def change_channel(connection: Connection, channel: Channel) -> None:
     )
 
 
-def not_sent(connection: Connection, org: str, ids: Sequence[str]) -> dict[str, str]:
-    """Give of these deliveries those that failed or were cut off: ``<channel>`` and why."""
-    if not ids:
-        return {}
+def not_sent(connection: Connection, org: str, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Give of these deliveries those that failed or were cut off: their ids, each with its channel and why."""
     condition, values = one_of("id", ids)
     rows = connection.execute(
-        "SELECT channel, reason FROM notification_deliveries WHERE org_id = :org "  # noqa: S608 - our own names
+        "SELECT id, channel, reason FROM notification_deliveries WHERE org_id = :org "  # noqa: S608 - our own names
         f"AND state IN ('failed', 'interrupted') AND {condition}",
         {"org": org, **values},
     )
-    return {str(row["channel"]): str(row["reason"]) for row in rows}
+    return {str(row["id"]): (str(row["channel"]), str(row["reason"])) for row in rows}
 
 
 def remove_channel(connection: Connection, org: str, name: str) -> None:

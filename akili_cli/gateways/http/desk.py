@@ -36,7 +36,7 @@ Trigger = Callable[[Job, str, str], Awaitable[Fire]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What one gateway serves with. ``kinds`` are the rooms that tick here, ``outbox`` and ``checker`` what tests use."""
+    """What one gateway serves with. ``kinds`` are the rooms that tick here; ``outbox`` and ``checker`` make tests."""
 
     settings: HttpSettings
     org: str

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Query, Request
+from fastapi import Header, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
@@ -28,6 +28,14 @@ PAGE_HEADERS: dict[str, Any] = {
 """Documents what a page's answer carries."""
 
 ETAG_HEADER: dict[str, Any] = {"ETag": {"description": "this version of it", "schema": {"type": "string"}}}
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", max_length=4000, description="change it only if this is its ETag still")
+]
+IfNoneMatch = Annotated[
+    str | None, Header(alias="If-None-Match", max_length=4000, description="send it only if this is not its ETag")
+]
+"""What the documentation says of these headers; ``expected`` and ``item`` read them."""
+
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 T = TypeVar("T")
 Place = tuple[float, str]

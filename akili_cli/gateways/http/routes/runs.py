@@ -75,6 +75,7 @@ async def run(request: Request, run_id: str, who: Who) -> dict[str, object]:
     "/{run_id}/events",
     operation_id="follow_run",
     summary="Read what a run does as server-sent events, from the beginning or from after Last-Event-ID",
+    status_code=200,
     response_class=EventStream,
     responses=problems(400, 404),
 )

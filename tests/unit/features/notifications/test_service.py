@@ -256,5 +256,6 @@ async def test_of_some_deliveries_those_that_were_not_sent_are_told_with_the_rea
     async with open_room(tmp_path) as room:
         await room.service.add("ops", "webhook", {"url": "https://hooks.example.test/"}, ANN)
         stored = await room.queue("ops", "gone")
-        assert await room.service.reader.not_sent([one.id for one in stored]) == {"gone": "there is no channel 'gone'"}
+        failed = {stored[1].id: ("gone", "there is no channel 'gone'")}
+        assert await room.service.reader.not_sent([one.id for one in stored]) == failed
         assert await room.service.reader.not_sent([]) == {}
