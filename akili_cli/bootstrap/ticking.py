@@ -123,7 +123,8 @@ def schedules(app: App, kinds: Sequence[str]) -> list[Schedule]:
 async def query_schedule(app: App, live: LiveRuns) -> QuerySchedule:
     """Give the room of questions; raises ``ConfigError`` for a provider that cannot be used."""
     limit = app.state.loaded.settings.gateways.http.max_concurrent_runs
-    return QuerySchedule(db=app.state.db, agent=AgentAnswers(await app.loop()), live=live, max_running=limit)
+    agent = AgentAnswers(await app.loop(), app.runbooks)
+    return QuerySchedule(db=app.state.db, agent=agent, live=live, max_running=limit)
 
 
 def chores(app: App) -> tuple[Chore, ...]:

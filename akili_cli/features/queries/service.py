@@ -93,7 +93,11 @@ class QueryService:
     async def _conversation(self, draft: QueryDraft, by: Principal) -> str | None:
         wanted = draft.conversation_id
         if wanted is None:
-            return None if self.history is None else await self.history.create(by.user)
+            if self.history is None or draft.runbook is not None:
+                return None
+            return await self.history.create(by.user)
+        if draft.runbook is not None:
+            raise InvalidArgumentsError("a runbook has no conversation", hint="leave conversation_id or runbook out")
         if not is_uuid(wanted):
             raise InvalidArgumentsError(f"conversation_id {wanted[:60]!r} is no UUID")
         if self.history is None:

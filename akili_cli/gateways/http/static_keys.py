@@ -69,7 +69,7 @@ def parse_variable(text: str) -> tuple[tuple[str, str], ...]:
     for place, entry in enumerate(text.split(",") if text.strip() else (), 1):
         key, mark, user = (part.strip() for part in entry.partition(":"))
         if not (mark and key and user) or not user.isprintable():
-            raise ConfigError(f"{VARIABLE}: entry {place} is not key:user", hint="write key:user,key2:user2")
+            raise ConfigError(f"entry {place} of {VARIABLE} is not key:user", hint="write key:user,key2:user2")
         out.append((key, user))
     return tuple(out)
 
@@ -99,10 +99,10 @@ def _proofs(
             register(key, "api-key")
             what = weakness(key)
             if what:
-                raise ConfigError(f"{name}: the key of entry {place} {what}", hint=HOW)
+                raise ConfigError(f"the key of entry {place} of {name} {what}", hint=HOW)
             digest = hashlib.sha256(key.encode()).digest()
         proof = opened.proof_of(digest)
         if proof in out:
-            raise ConfigError(f"{name}: entry {place} has the same key as {out[proof].id}", hint="one key, one user")
+            raise ConfigError(f"entry {place} of {name} has the same key as {out[proof].id}", hint="one key, one user")
         out[proof] = StaticKey(f"{source}-{place}", user, proof)
     return out

@@ -87,7 +87,7 @@ class Waiting(BaseModel):
 async def ask(request: Request, draft: QueryDraft, who: Annotated[Caller, Depends(caller)]) -> Response:
     """Answer."""
     desk = desk_of(request)
-    query = await desk.queries.ask(draft, who.principal, request.state.correlation_id)
+    query = await _begun(desk, draft, who, request)
     query = await watching.answer_or_approval(desk, query, who.principal)
     if query.ended:
         return _answered(desk, query)
@@ -98,6 +98,7 @@ async def ask(request: Request, draft: QueryDraft, who: Annotated[Caller, Depend
     "/v1/query/stream",
     operation_id="ask_streaming",
     summary="Ask a question and read what happens, as server-sent events",
+    status_code=200,
     response_class=EventStream,
     responses=problems(400, 403, 404, 409, 429),
     openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}},
@@ -107,13 +108,19 @@ async def ask_streaming(request: Request, draft: StreamDraft, who: Annotated[Cal
     desk = desk_of(request)
     if not desk.settings.sse:
         raise NotFoundError("streaming is off here", hint="set gateways.http.sse: true")
-    query = await desk.queries.ask(draft.question(), who.principal, request.state.correlation_id)
+    query = await _begun(desk, draft.question(), who, request)
 
     async def stop() -> None:
         await asyncio.shield(asyncio.ensure_future(desk.queries.stop(query.id, who.principal)))
 
     gone = stop if draft.on_disconnect == "stop" else None
     return EventStream(watching.stream(desk, query, who.principal), gone)
+
+
+async def _begun(desk: Desk, draft: QueryDraft, who: Caller, request: Request) -> Query:
+    if draft.runbook is not None:
+        desk.runbooks.player(draft.runbook, draft.inputs)  # refuses here what could not be played
+    return await desk.queries.ask(draft, who.principal, request.state.correlation_id)
 
 
 def _answered(desk: Desk, query: Query) -> Response:
