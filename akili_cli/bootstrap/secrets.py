@@ -11,6 +11,8 @@ from akili_cli.adapters.secrets.taint import taint_environment
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.config.paths import Workspace
 from akili_cli.config.settings import Settings
+from akili_cli.gateways.http.static_keys import raw_keys
+from akili_cli.gateways.http.weak import is_reference
 
 
 def open_secrets(settings: Settings, env: Mapping[str, str], workspace: Workspace, redactor: Redactor) -> SecretChain:
@@ -20,6 +22,8 @@ def open_secrets(settings: Settings, env: Mapping[str, str], workspace: Workspac
     read afterwards can leave by way of an error.
     """
     taint_environment(redactor, env)
+    for key in raw_keys(settings.gateways.http.api_key_user_mapping, env):
+        redactor.register(key, "api-key")
     for number, pattern in enumerate(settings.secrets.patterns, 1):
         redactor.register_pattern(re.compile(pattern), f"pattern-{number}")
     return SecretChain(
@@ -39,6 +43,7 @@ def configured_references(settings: Settings) -> tuple[str, ...]:
     dsn = settings.storage.postgres.dsn
     token = settings.notification.whatsapp.access_token
     keys += [] if token is None else [token]
+    keys += [key for key in settings.gateways.http.api_key_user_mapping if is_reference(key)]
     return tuple(keys + ([dsn] if dsn and not dsn.startswith(("postgres://", "postgresql://")) else []))
 
 

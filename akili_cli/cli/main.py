@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "akili_cli.cli.agent",
         "Take due work from the gateway's database (storage.driver: postgres), on this machine.",
     ),
+    "keys": ("akili_cli.cli.keys", "Make, list and revoke API keys."),
     "channels": ("akili_cli.cli.channels", "Say where messages go, try it, and see what was sent."),
     "secrets": ("akili_cli.cli.secrets", "Keep, list, forget and check secrets."),
     "config": ("akili_cli.cli.config", "Show and check the configuration."),

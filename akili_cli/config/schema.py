@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 from akili_cli.adapters.files.yaml import KeyPath
 from akili_cli.config.lines import Loaded, children, render_path
+from akili_cli.gateways.http.weak import is_digest, is_reference
 
 MASK = "***"
 _USER_INFO = re.compile(r"(?<=://)([^:]*):.*@", re.DOTALL)
 _PASSWORD = re.compile(r"(?<=password=)[^&\s]+", re.IGNORECASE)
 _SECRET_KEYS = frozenset({"api_key", "token", "password", "secret"})
+_KEYED = ("gateways", "http", "api_key_user_mapping")
 _REFERENCE = re.compile(r"[a-z]+://")
 _Schema = dict[str, Any]
 
@@ -39,9 +41,10 @@ def json_schema() -> _Schema:
 
 def show(loaded: Loaded, *, origin: bool) -> list[Row]:
     """Give every setting in force, secrets masked; empty lists and mappings count as values."""
+    keys = list(loaded.settings.gateways.http.api_key_user_mapping)
     data = loaded.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
     return [
-        Row(render_path(path), masked(path, value), str(loaded.origins.at(path)) if origin else "")
+        Row(render_path(_shown(path, keys)), masked(path, value), str(loaded.origins.at(path)) if origin else "")
         for path, value in _leaves(data, ())
     ]
 
@@ -55,6 +58,14 @@ def masked(path: KeyPath, value: object) -> object:
     if path[-1:] in (("dsn",), ("base_url",)):
         return _PASSWORD.sub(MASK, _USER_INFO.sub(rf"\1:{MASK}@", value))
     return value
+
+
+def _shown(path: KeyPath, keys: Sequence[str]) -> KeyPath:
+    """Hide the names of the one mapping where they are secrets; their places tell them apart."""
+    name = str(path[-1])
+    if path[:-1] != _KEYED or is_reference(name) or is_digest(name):
+        return path
+    return (*path[:-1], f"{MASK}{keys.index(name) + 1}")
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:

@@ -7,7 +7,7 @@ import math
 import re
 from dataclasses import dataclass, field
 
-from akili_cli.adapters.files.yaml import MAX_DEPTH, MAX_DIGITS, MAX_NODES, KeyPath, Lines, check_size
+from akili_cli.adapters.files.yaml import MAX_DEPTH, MAX_DIGITS, MAX_NODES, KeyPath, Lines, check_size, shown_key
 from akili_cli.domain.errors import ConfigError
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|\n|[^\s{}\[\],:"]+')
@@ -102,7 +102,7 @@ class _Walk:
         key = json.loads(text)
         self.path[-1] = key
         if (first := self.lines.get(self.here())) is not None:
-            raise self.refuse(f"duplicate key {key!r} (first on line {first})")
+            raise self.refuse(f"duplicate key {shown_key(self.here()[:-1], key)} (first on line {first})")
         self.mark()
 
     def mark(self) -> None:

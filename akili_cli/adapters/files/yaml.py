@@ -48,6 +48,11 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+
 _SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", re.ASCII)
 
 
+def shown_key(path: KeyPath, key: object) -> str:
+    """Write a key for an error, except in the one mapping whose keys are secrets."""
+    return "(not shown)" if path[-1:] == ("api_key_user_mapping",) else repr(key)
+
+
 def load_yaml(text: str, *, source: str) -> object:
     """Turn one YAML document into dicts with text keys, lists and scalars; nothing at all gives ``None``.
 
@@ -155,7 +160,7 @@ class _Build:
             key = self.key(event)
             if key in out:
                 first = self.lines[*path, key]
-                raise self.refuse(event, f"duplicate key {key!r} (first on line {first})")
+                raise self.refuse(event, f"duplicate key {shown_key(path, key)} (first on line {first})")
             self.lines[*path, key] = _line(event)
             out[key] = self.node(next(events), events, (*path, key))
         return out
