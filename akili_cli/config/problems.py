@@ -63,7 +63,8 @@ def _wrong(detail: ErrorDetails) -> str:
         return f"must be {_BOUNDS[kind]} {bound}"
     if kind in ("string_too_short", "string_too_long", "string_pattern_mismatch"):
         return "must be a short word of a-z, 0-9 and .-_" if "a-z" in str(context) else "must be printable text"
-    return detail["msg"][:1].lower() + detail["msg"][1:]
+    said = detail["msg"].removeprefix("Value error, ")
+    return said[:1].lower() + said[1:]
 
 
 def _boolean_hint(kind: str, given: object) -> str:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from akili_cli.adapters.net.listen import is_loopback, parse_listen
 from akili_cli.domain.errors import ConfigError
 from akili_cli.domain.hosts import host_name, split_host
+from akili_cli.features.webhooks.settings import WebhookSettings
 from akili_cli.gateways.http.weak import is_digest, is_reference, weakness
 
 _USER = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
@@ -34,16 +35,27 @@ def _origin(text: str) -> str:
 
 
 def _users(value: object) -> object:
-    """Check the keys of static callers; each is spoken of by its place, since its name is the secret."""
+    """Check the keys of static callers; each is spoken of by its place, since its name is the secret.
+
+    In brackets, since a word right behind such a setting's name would be hidden as its value.
+    """
     if not isinstance(value, dict):
         raise ValueError("must be a mapping of keys to users")  # noqa: TRY004 - the model reports values
     for place, (key, user) in enumerate(value.items(), 1):
         if not isinstance(key, str) or not isinstance(user, str) or not _USER.fullmatch(user):
-            raise ValueError(f"entry {place} must be a key and the name of its user")
+            raise ValueError(f"(entry {place}) must be a key and the name of its user")
         what = None if is_reference(key) or is_digest(key) else weakness(key)
         if what:
-            raise ValueError(f"the key of entry {place} {what}; make one with `akili keys create`")
+            raise ValueError(f"(entry {place}) the key {what}; make one with `akili keys create`")
     return value
+
+
+def _named_once(hooks: tuple[WebhookSettings, ...]) -> tuple[WebhookSettings, ...]:
+    names = [hook.name for hook in hooks]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"more than one webhook is called {twice!r}")
+    return hooks
 
 
 class RateLimitSettings(BaseModel):
@@ -75,6 +87,9 @@ class HttpSettings(BaseModel):
         (), strict=False, max_length=100, description="origins whose pages may call from a browser"
     )
     max_concurrent_runs: int = Field(64, ge=1, le=1000, description="queries under way at once on this node")
+    webhooks: Annotated[tuple[WebhookSettings, ...], AfterValidator(_named_once)] = Field(
+        (), strict=False, max_length=100, description="deliveries from outside that begin a run"
+    )
 
 
 def check_http(settings: HttpSettings, *, has_keys: bool) -> tuple[str, ...]:
