@@ -16,6 +16,7 @@ from akili_cli.bootstrap.heartbeats import open_heartbeats
 from akili_cli.bootstrap.observability import open_observability
 from akili_cli.bootstrap.policy import admin_finder, permissions_finder, role_finder
 from akili_cli.bootstrap.ticking import Ticking
+from akili_cli.bootstrap.webhooks import open_webhooks
 from akili_cli.core.agent.conversations import ConversationService
 from akili_cli.core.audit.chain import load_or_create_key
 from akili_cli.core.audit.reader import AuditReader
@@ -147,6 +148,7 @@ def open_desk(app: App, ticking: Ticking) -> Desk:
         checker=open_checker(app),
         heartbeats=open_heartbeats(app),
         runbooks=app.runbooks,
+        webhooks=open_webhooks(app),
         kinds=frozenset(ticking.kinds),
         trigger=trigger,
         replays=Replays(db=state.db, org=state.org, clock=state.clock, redactor=state.redactor),

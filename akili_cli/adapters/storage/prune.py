@@ -58,6 +58,7 @@ RULES: tuple[Rule, ...] = (
         " AND f.id = 'query:' || queries.id || ':once' AND f.finished_at IS NULL)",
     ),
     Rule("idempotency_keys", "created_at < :before"),
+    Rule("webhook_marks", "expires_at < :before"),
     Rule("fires", "finished_at < :before"),
     Rule(
         "run_effects",

@@ -693,6 +693,23 @@ STEPS: tuple[Step, ...] = (
             ),
         ),
     ),
+    Step(
+        "0020_webhook_marks",
+        (
+            Table(
+                "webhook_marks",
+                {
+                    "org_id": "text",
+                    "hook": "text",
+                    "mark": "text",
+                    "claim": "text",
+                    "run_id": "text?",
+                    "expires_at": "double",
+                },
+                pk=("org_id", "hook", "mark"),
+            ),
+        ),
+    ),
 )
 
 

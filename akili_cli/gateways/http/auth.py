@@ -14,6 +14,9 @@ from akili_cli.features.keys.service import KeyService
 from akili_cli.gateways.http.limits import failure_brake, peer_name
 from akili_cli.gateways.http.static_keys import StaticKeys
 
+KEYLESS = re.compile(r"/v1/webhooks/[^/]+")
+"""The only paths under ``/v1`` that no key opens: what is delivered there proves by itself where it is from."""
+
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([!-~]{1,512})")
 _HINT = "send `Authorization: Bearer <key>`; a key is made with `akili keys create`"
 

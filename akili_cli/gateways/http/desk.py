@@ -27,6 +27,7 @@ from akili_cli.features.notifications.worker import OutboxWorker
 from akili_cli.features.queries.live import LiveRuns
 from akili_cli.features.queries.service import QueryService
 from akili_cli.features.runbooks.service import RunbookService
+from akili_cli.features.webhooks.service import WebhookService
 from akili_cli.gateways.http.idempotency import Replays
 from akili_cli.gateways.http.settings import HttpSettings
 
@@ -57,6 +58,7 @@ class Desk:
     checker: Checker
     heartbeats: HeartbeatService
     runbooks: RunbookService
+    webhooks: WebhookService
     kinds: frozenset[str]
     trigger: Trigger
     replays: Replays

@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 
 from akili_cli import __version__
+from akili_cli.gateways.http.auth import KEYLESS
 
 DESCRIPTION = (
     "Every request under /v1 carries `Authorization: Bearer <key>`; a key is made with `akili keys create`. "
@@ -80,7 +81,7 @@ def _schema(app: FastAPI) -> dict[str, Any]:
         for path, methods in schema["paths"].items():
             for operation in methods.values():
                 operation["responses"].pop("422", None)  # bodies that do not fit are answered 400
-                if path.startswith("/v1/"):
+                if path.startswith("/v1/") and not KEYLESS.fullmatch(path):
                     operation["security"] = [{"key": []}]
         app.openapi_schema = schema
     return app.openapi_schema

@@ -18,10 +18,10 @@ from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.errors import AkiliError, InvalidBodyError
 from akili_cli.domain.ids import new_correlation_id
-from akili_cli.gateways.http.auth import Authenticator
+from akili_cli.gateways.http.auth import KEYLESS, Authenticator
 from akili_cli.gateways.http.bodies import BodyReader, is_without_body
 from akili_cli.gateways.http.errors import error_response, internal_response
-from akili_cli.gateways.http.limits import Buckets
+from akili_cli.gateways.http.limits import Buckets, peer_name
 from akili_cli.gateways.http.settings import HttpSettings
 
 BODY_TIMEOUT_S = 30.0
@@ -108,10 +108,17 @@ class Edge:
 
     async def _entered(self, scope: Scope, headers: Headers, receive: Receive, *, bodiless: bool) -> Receive:
         given = headers.getlist("authorization")
+        if KEYLESS.fullmatch(scope["path"]):
+            self.limits.take(f"peer {peer_name(peer)}")
+            return await self._body(headers, receive, bodiless=bodiless)
+        given = headers.getlist("authorization")
         peer = scope["client"][0] if scope.get("client") else ""
         found = await self.authenticator.authenticate(given[0] if len(given) == 1 else None, peer)
         scope["state"]["caller"] = found
-        self.limits.take(found.principal.user)
+        self.limits.take(f"user {found.principal.user}")
+        return await self._body(headers, receive, bodiless=bodiless)
+
+    async def _body(self, headers: Headers, receive: Receive, *, bodiless: bool) -> Receive:
         if bodiless:
             return receive
         return await BodyReader(self.settings.max_request_size_bytes, self.body_timeout_s).read(headers, receive)

@@ -21,6 +21,7 @@ from akili_cli.gateways.http.routes import (
     runbooks,
     runs,
     undo,
+    webhooks,
     workflows,
 )
 
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runbooks.router,
     runs.router,
     undo.router,
+    webhooks.router,
     workflows.router,
 )
 """One per noun: a new one gets a name here."""
