@@ -91,7 +91,7 @@ def akili(
     """
     from akili_cli.cli import options
 
-    options.keep(config=config, color=color)
+    options.keep(config=config, color=color, command=ctx.invoked_subcommand)
     if version:
         from akili_cli.cli.version import show
 

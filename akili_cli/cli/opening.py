@@ -14,6 +14,7 @@ from akili_cli.bootstrap.app import App, Start, State, open_app, open_state
 from akili_cli.bootstrap.policy import build_rules
 from akili_cli.cli import options, render
 from akili_cli.cli.egress import redactor
+from akili_cli.cli.remote import check_here
 from akili_cli.config.lines import Loaded
 from akili_cli.config.load import load_settings
 from akili_cli.config.paths import home_of, open_workspace, protected_roots
@@ -33,7 +34,11 @@ def principal(source: Source = Source.CLI) -> Principal:
 
 
 def start(overrides: dict[str, object] | None = None) -> Start:
-    """Collect what this process was started with; from here on, what libraries log is redacted."""
+    """Collect what this process was started with; from here on, what libraries log is redacted.
+
+    Raises ``UsageError`` when a gateway is chosen that this command would not ask.
+    """
+    check_here()
     configure_logging("warning", json=False, redactor=redactor)
     try:
         cwd = Path.cwd()

@@ -9,13 +9,15 @@ import select
 import sys
 import termios
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from akili_cli.bootstrap.app import App
 from akili_cli.cli import render
-from akili_cli.cli.card import NO_FACTS, card_lines, rows
-from akili_cli.cli.facts import card_facts
+from akili_cli.cli.card import NO_FACTS, CardFacts, card_lines, rows
 from akili_cli.core.approvals.model import NO_OFFER, Answer, AnswerKind, Approval, Offer
 from akili_cli.domain.clock import SystemClock
+
+if TYPE_CHECKING:
+    from akili_cli.bootstrap.app import App
 
 MAX_CARD_CHARS = 60_000
 SETTLE_S, SETTLE_ROUNDS = 0.3, 20
@@ -45,12 +47,14 @@ def at_terminal() -> bool:
 class TerminalAsker:
     """Shows the whole card on stderr and takes one line from the keyboard.
 
-    With ``app`` set, the card also shows sandbox layers, cost, and a write as a change of the present file.
+    With ``app`` set, the card also shows sandbox layers, cost, and a write as a change of the present file; without
+    one, what ``facts`` say.
     """
 
-    def __init__(self, app: App | None = None) -> None:
+    def __init__(self, app: App | None = None, *, facts: CardFacts = NO_FACTS) -> None:
         """Keep the application, which may be set later: it is opened with this asker."""
         self.app = app
+        self._facts = facts
 
     async def ask(self, approval: Approval, offer: Offer = NO_OFFER) -> Answer:
         """Give the ruling; Ctrl-C, end of input, silence until the approval expires, and doubt are all a no.
@@ -61,9 +65,7 @@ class TerminalAsker:
         """
         if not at_terminal():
             return Answer(AnswerKind.DENY, "nobody is at the terminal to approve it")
-        app = self.app
-        facts = NO_FACTS if app is None else await card_facts(app.state, app.approvals.place.layers, approval)
-        lines = card_lines(approval, facts)
+        lines = card_lines(approval, await self._known(approval))
         if sum(len(line) for line in lines) > MAX_CARD_CHARS:
             render.talk("this call is too long to be shown here, so it cannot be approved here", "red")
             render.talk(f"look at it with: akili approvals show {approval.id[:8]}")
@@ -81,6 +83,13 @@ class TerminalAsker:
         except TimeoutError:
             render.talk("\nnobody answered in time: denied", "yellow")
             return Answer(AnswerKind.DENY, "nobody answered before the approval expired")
+
+    async def _known(self, approval: Approval) -> CardFacts:
+        if self.app is None:
+            return self._facts
+        from akili_cli.cli.facts import card_facts
+
+        return await card_facts(self.app.state, self.app.approvals.place.layers, approval)
 
     async def _answer(self, tall_rows: int, offer: Offer) -> Answer:
         fd = sys.stdin.fileno()

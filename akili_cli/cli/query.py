@@ -6,14 +6,21 @@ import os
 import select
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import Terminated
 from akili_cli.cli.boundary import run as run_coroutine
+from akili_cli.cli.remote import KEY, URL, chosen
 from akili_cli.core.agent.report import DETAILED_EXIT_CODES, EXIT_CODES
+from akili_cli.domain.calls import Status
 from akili_cli.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from akili_cli.adapters.net.gateway import Gateway
+    from akili_cli.cli.question import Question
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 MAX_ATTACHED_BYTES = 1_048_576
@@ -23,7 +30,8 @@ SILENT_STDIN_S = 5.0
 
 @app.command(
     help="Ask one question and print the answer.\n\nPiped input is attached as untrusted context; -m - reads the "
-    "question itself from it. Exit code: 0 done, 1 failed, 2 refused or waiting for approval, 130 interrupted."
+    "question itself from it. Exit code: 0 done, 1 failed, 2 refused or waiting for approval, 130 interrupted; "
+    "3 when the gateway that was to be asked cannot be reached."
 )
 def query(
     message: str = typer.Option(..., "--message", "-m", help="What to ask; - reads it from standard input."),
@@ -42,10 +50,14 @@ def query(
     detailed: bool = typer.Option(
         False, "--detailed-exitcode", help="10 approval, 11 denied, 12 budget, 13 timeout instead of 2 and 1."
     ),
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """Ask, print, exit."""
-    from akili_cli.cli.asking import Output, Question, ask, tell_unbegun
+    from akili_cli.cli.question import Output, Question
+    from akili_cli.cli.watching import tell_unbegun
 
+    gateway = chosen(gateway_url, api_key)
     output: Output = "json" if as_json else "jsonl" if as_jsonl else "text"
     if as_json and as_jsonl:
         raise UsageError("--json and --jsonl exclude each other")
@@ -82,8 +94,18 @@ def query(
         timeout_s=timeout,
         output=output,
     )
-    report = run_coroutine(ask(question))
-    raise typer.Exit((DETAILED_EXIT_CODES if detailed else EXIT_CODES)[report.status])
+    raise typer.Exit((DETAILED_EXIT_CODES if detailed else EXIT_CODES)[_answered(question, gateway)])
+
+
+def _answered(question: Question, gateway: Gateway | None) -> Status:
+    """Ask where it was chosen; only one of the two sides is imported."""
+    if gateway is None:
+        from akili_cli.cli.asking import ask
+
+        return run_coroutine(ask(question)).status
+    from akili_cli.cli.asking_gateway import ask_gateway
+
+    return run_coroutine(ask_gateway(question, gateway))
 
 
 def _piped_input(first_byte_s: float, whole_s: float) -> str | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from akili_cli.adapters.llm.base import estimate_tokens
 from akili_cli.cli import render
-from akili_cli.cli.asking import brief
 from akili_cli.cli.card import visible
 from akili_cli.cli.repl_export import conversation_markdown, write_new
 from akili_cli.cli.repl_session import MODES, Mode, Session

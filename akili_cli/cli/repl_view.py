@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 
 from akili_cli.cli import render
-from akili_cli.cli.asking import brief
 from akili_cli.cli.repl_markdown import MarkdownStream, PlainStream
+from akili_cli.cli.watching import brief
 from akili_cli.domain.events import Event
 
 MIN_COLUMNS = 20

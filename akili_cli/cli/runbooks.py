@@ -45,7 +45,8 @@ def run(
     as_json: bool = JSON,
 ) -> None:
     """Play a runbook without a model, through the same pipeline as any call."""
-    from akili_cli.cli.asking import Question, ask
+    from akili_cli.cli.asking import ask
+    from akili_cli.cli.question import Question
     from akili_cli.core.agent.report import EXIT_CODES
 
     inputs = tuple(_pair(text) for text in value)

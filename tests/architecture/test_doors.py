@@ -18,6 +18,7 @@ DOORS = {
     "urllib.request": (),
     "requests": (),
     "aiohttp": (),
+    "h11": ("adapters/net/",),
     "httpx": ("adapters/net/", "adapters/llm/providers/openai_compatible.py"),  # there for annotations only
     "sqlite3": ("adapters/storage/", "adapters/engine/backends/dbos.py"),  # there for one annotation
     "sqlite_utils": ("adapters/storage/",),

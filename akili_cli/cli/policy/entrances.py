@@ -11,14 +11,15 @@ from akili_cli.bootstrap.ground import Ground
 from akili_cli.bootstrap.heartbeats import heartbeat_schedule, open_heartbeats
 from akili_cli.bootstrap.prove import Entrance
 from akili_cli.bootstrap.rulings import Asked
-from akili_cli.cli.asking import Question, run_of
+from akili_cli.cli.asking import run_of
 from akili_cli.cli.prompt import TerminalAsker
+from akili_cli.cli.question import Question
 from akili_cli.cli.repl_session import Session
 from akili_cli.cli.sandbox import attempt
 from akili_cli.core.agent.journal import parse_step
 from akili_cli.core.agent.loop import AgentLoop
-from akili_cli.core.policy.engine import RuleSet
 from akili_cli.core.execution.undoing import restore
+from akili_cli.core.policy.engine import RuleSet
 from akili_cli.core.policy.model import Match, Rule
 from akili_cli.core.schedule.base import Fire, Job, Schedule
 from akili_cli.domain.calls import Principal, Run, Source, StepResult
