@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -65,11 +65,18 @@ class CronExpr:
         return not minute.startswith("*") and not hour.startswith("*")
 
     def _walls(self, after: float) -> Iterator[float]:
-        """Go through what a clock on the wall shows at each match, as if it were UTC."""
-        return (
-            wall.replace(tzinfo=UTC).timestamp()
-            for wall in CronSim(self.fields, datetime.fromtimestamp(after, UTC).replace(tzinfo=None))
-        )
+        """Go through what a clock on the wall shows at each match, as if it were UTC: day by day, then by the clock."""
+        midnight = datetime.fromtimestamp(after, UTC).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
+        clock = CronSim(self.fields, midnight)
+        hours, minutes = sorted(clock.hours), sorted(clock.minutes)
+        _minute, _hour, *days = self.fields.split()
+        for day in CronSim(f"0 0 {' '.join(days)}", midnight - timedelta(minutes=1)):
+            start = day.replace(tzinfo=UTC).timestamp()
+            for hour in hours:
+                for minute in minutes:
+                    wall = start + 3600 * hour + 60 * minute
+                    if wall > after:
+                        yield wall
 
     def _change(self, known: float, until: float, offset: float) -> float | None:
         """Find the first second after ``known``, up to ``until``, at which the zone's offset is another."""
