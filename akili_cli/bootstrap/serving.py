@@ -13,6 +13,7 @@ from akili_cli.adapters.net.server import HttpServer
 from akili_cli.bootstrap.alerts import open_checker
 from akili_cli.bootstrap.app import App, open_journal
 from akili_cli.bootstrap.heartbeats import open_heartbeats
+from akili_cli.bootstrap.keys import open_keys
 from akili_cli.bootstrap.observability import open_observability
 from akili_cli.bootstrap.policy import admin_finder, permissions_finder, role_finder
 from akili_cli.bootstrap.ticking import Ticking
@@ -22,6 +23,7 @@ from akili_cli.core.audit.chain import load_or_create_key
 from akili_cli.core.audit.reader import AuditReader
 from akili_cli.core.audit.verifier import Verifier
 from akili_cli.core.schedule.base import Chore, Fire, Job
+from akili_cli.domain.clock import Clock
 from akili_cli.features.keys.service import KeyService
 from akili_cli.features.queries.service import QueryService
 from akili_cli.gateways.http.app import create_app
@@ -34,7 +36,11 @@ from akili_cli.gateways.http.settings import check_http
 from akili_cli.gateways.http.static_keys import StaticKeys, open_static_keys
 
 
-@dataclass(frozen=True, slots=True)
+LAST_WORDS_S = 2.0
+"""Seconds in which requests can be told that the gateway stops, however little time there was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
     """A gateway that listens: ``url`` says where. ``server.run`` and the chores are for the supervisor."""
 
@@ -43,29 +49,40 @@ class Serving:
     chores: tuple[Chore, ...]
     warnings: tuple[str, ...]
     ticking: Ticking
+    clock: Clock
+    drain_s: float
 
     async def end(self) -> None:
         """Take no new requests, and let runs and requests in hand end in their time; what is left goes on elsewhere."""
+        late = self.clock.monotonic() + self.drain_s
         self.ticking.live.begin_closing()
         self.server.stop_listening()
         await self.ticking.close()
         self.ticking.live.close_all()
-        await self.server.end()
+        await self.server.end(grace_s=max(late - self.clock.monotonic(), LAST_WORDS_S))
 
 
 @asynccontextmanager
 async def open_http(app: App, ticking: Ticking, *, drain_s: float) -> AsyncIterator[Serving]:
     """Listen, as ``gateways.http`` says; raises ``ConfigError`` that names the fix, and then nothing listens."""
     settings = app.state.loaded.settings.gateways.http
-    static, keys = _static_keys(app), open_keys(app)
+    static, keys = _static_keys(app), open_keys(app.state, app.pipeline.audit)
     has_keys = bool(static.keys) or await keys.reader.has_live()
     warnings = check_http(settings, has_keys=has_keys)
     async with open_observability(app, ticking) as seen:
-        edge = open_edge(app, create_app(open_desk(app, ticking)), static, keys)
+        behind = create_app(open_desk(app, ticking), seen.routers)
+        edge = seen.wrapped(open_edge(app, behind, static, keys), behind.routes)
         with open_listener(settings.listen_addr) as listener:
             host, port = listener.getsockname()[:2]
-            server = HttpServer(edge, listener, drain_s=drain_s)
-            yield Serving(f"http://{_shown(str(host))}:{port}", server, seen.chores, warnings, ticking)
+            yield Serving(
+                url=f"http://{_shown(str(host))}:{port}",
+                server=HttpServer(edge, listener),
+                chores=seen.chores,
+                warnings=warnings,
+                ticking=ticking,
+                clock=app.state.clock,
+                drain_s=drain_s,
+            )
 
 
 def open_edge(app: App, behind: ASGIApp, static: StaticKeys, keys: KeyService) -> Edge:
@@ -79,20 +96,6 @@ def open_edge(app: App, behind: ASGIApp, static: StaticKeys, keys: KeyService) -
         settings=settings,
         redactor=state.redactor,
         clock=state.clock,
-    )
-
-
-def open_keys(app: App) -> KeyService:
-    """Give the API keys of the state's organisation."""
-    state = app.state
-    return KeyService(
-        db=state.db,
-        org=state.org,
-        clock=state.clock,
-        audit=app.pipeline.audit,
-        role_of=role_finder(state.loaded),
-        is_admin=admin_finder(state.loaded),
-        register=state.redactor.register,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +29,8 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """One listener. ``run`` is for the supervisor; cancelling it stops nothing, ``stop_listening`` and ``end`` do."""
 
-    def __init__(self, app: Any, listener: socket.socket, *, drain_s: float = 0.0) -> None:  # noqa: ANN401  # any ASGI application
-        """Keep the parts; requests in hand get ``drain_s`` seconds at the end."""
+    def __init__(self, app: Any, listener: socket.socket) -> None:  # noqa: ANN401  # any ASGI application
+        """Keep the parts."""
         self._listener = listener
         self._config = uvicorn.Config(
             app,
@@ -43,7 +42,6 @@ class HttpServer:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=IDLE_S,
-            timeout_graceful_shutdown=math.ceil(drain_s) + 1,
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
         self._server = _Server(self._config)
@@ -60,8 +58,13 @@ class HttpServer:
         self._listener.close()
         self._server.should_exit = True
 
-    async def end(self) -> None:
-        """Wait for the requests in hand, as long as they may take, then cut them off."""
+    async def end(self, *, grace_s: float) -> None:
+        """Wait that long for the requests in hand, then cut them off."""
         self.stop_listening()
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        if self._task is None:
+            return
+        _, late = await asyncio.wait([self._task], timeout=grace_s)
+        if late:
+            for request in list(self._server.server_state.tasks):
+                request.cancel()
+            await asyncio.wait(late)

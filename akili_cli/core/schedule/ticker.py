@@ -114,6 +114,13 @@ class Ticker:
         self.ticked_at = self._clock.monotonic()
         return pause
 
+    async def lag_s(self) -> float:
+        """Give how long the oldest due job of any room has been due; 0 when nothing is."""
+        rooms = self._player.schedules.values()
+        times = await self._db.read(lambda conn: [room.next_at(conn, self._org) for room in rooms])
+        now = self._clock.now()
+        return max((now - at for at in times if at is not None and at < now), default=0.0)
+
     async def trigger(self, job: Job, kind: str, user: str) -> Fire:
         """Run a job now as ``user``; raises ``ConflictError`` when it runs already and may not overlap."""
         fire = self._fire(kind, job, self._clock.now(), user=user, manual=True)
@@ -150,13 +157,14 @@ class Ticker:
     async def stop(self, *, drain_s: float) -> None:
         """End what can be ended in that time, say that the node is gone, and leave the rest to others."""
         tasks = [task for kind in self._tasks.values() for task in kind]
+        began = self._clock.monotonic()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=drain_s)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        await self._engine.close(drain_s=drain_s)
+        await self._engine.close(drain_s=max(0.0, drain_s - (self._clock.monotonic() - began)))
         now = self._clock.now()
         await self._db.write(lambda conn: store.stop_node(conn, self._node, now))
 

@@ -22,8 +22,8 @@ class Alert(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    fingerprint: str = Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z]+\Z")
-    status: str = Field(pattern=r"^(firing|resolved)\Z")
+    fingerprint: str = Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z]+$")
+    status: str = Field(pattern=r"^(firing|resolved)$")
 
 
 class AlertmanagerDelivery(BaseModel):

@@ -22,7 +22,7 @@ class WebhookSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z", description="the last part of its path")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="the last part of its path")
     kind: Literal["alertmanager", "signed"]
     user: str = Field(min_length=1, max_length=200, description="in whose name its runs are")
     secret: Annotated[str, AfterValidator(_reference)] = Field(
