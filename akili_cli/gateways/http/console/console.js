@@ -202,6 +202,7 @@ async function rule(card, decision, feedback) {
     const done = await call("POST", "v1/approve", body);
     say(`${card.short_id} ${done.status}`, "good");
   } catch (error) {
+    if (shown) for (const button of shown.querySelectorAll("button")) button.disabled = false;
     if (shown) shown.append(el("p", { class: "bad", role: "alert" }, error.hint ? `${error.message} (${error.hint})` : error.message));
     if (error.status === 401) return failed(error);
   }
@@ -241,14 +242,27 @@ async function loadBudget() {
     el("meter", { min: 0, max: 1, low: 0.7, high: 0.9, optimum: 0, value: share, "aria-label": "Share of the day's budget that is spent" }, `${Math.round(share * 100)} %`));
 }
 
+// Lists a room that may be switched off, which is no failure.
+async function listOf(path, place) {
+  try {
+    return await call("GET", path);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    $(place).replaceChildren(el("p", { class: "hint" }, error.hint ? `${error.message}: ${error.hint}` : error.message));
+    return null;
+  }
+}
+
 async function loadJobs() {
-  const jobs = await call("GET", "v1/cronjobs");
+  const jobs = await listOf("v1/cronjobs", "job-list");
+  if (!jobs) return;
   $("job-list").replaceChildren(table(["Name", "When", "Owner", "State", "Next", "Last", "Last error"], jobs.map((job) => [job.name, job.cron_expression, job.user_id,
     badge(job.enabled === false ? "off" : "ok"), when(job.next_run_at), when(job.last_run_at), job.last_error || "-"])));
 }
 
 async function loadAlerts() {
-  const alerts = await call("GET", "v1/alerts");
+  const alerts = await listOf("v1/alerts", "alert-list");
+  if (!alerts) return;
   $("alert-list").replaceChildren(table(["Name", "Check", "Target", "Status", "Checked", "Alerted"], alerts.map((one) => [one.name, one.check_type, one.target,
     badge(one.last_status || "unknown"), when(one.last_checked_at), when(one.last_alerted_at)])));
 }
