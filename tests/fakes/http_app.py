@@ -13,8 +13,9 @@ from fastapi import FastAPI
 
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.bootstrap.app import App, Start, open_app, open_state
-from akili_cli.bootstrap.serving import open_desk, open_edge, open_keys
-from akili_cli.bootstrap.ticking import Ticking, open_ticking
+from akili_cli.bootstrap.keys import open_keys
+from akili_cli.bootstrap.serving import open_desk, open_edge
+from akili_cli.bootstrap.ticking import Ticking, open_ticking, switched_on
 from akili_cli.gateways.http.app import create_app
 from akili_cli.gateways.http.desk import Desk
 from akili_cli.gateways.http.edge import Edge
@@ -88,12 +89,14 @@ async def open_gateway(directory: Path, overrides: Mapping[str, Any] = {}, **env
     async with (
         open_state(start) as state,
         open_app(state) as app,
-        open_ticking(app, ("cron", "alert", "query"), durable=False) as ticking,
+        open_ticking(app, switched_on(app), durable=False) as ticking,
     ):
         desk = open_desk(app, ticking)
         api = create_app(desk)
         static = open_static_keys({}, start.env, resolve=state.secrets.resolve, register=state.redactor.register)
-        gateway = Gateway(app, ticking, desk, api, open_edge(app, api, static, open_keys(app)))
+        gateway = Gateway(
+            app, ticking, desk, api, open_edge(app, api, static, open_keys(app.state, app.pipeline.audit))
+        )
         try:
             yield gateway
         finally:

@@ -213,6 +213,7 @@ LINES: dict[str, Item | Listed | Nobodys] = {
     "GET /v1/workflows/{workflow_id}": NO_WORKFLOWS,
     "POST /v1/workflows/{workflow_id}/cancel": NO_WORKFLOWS,
     "GET /v1/workflows/{workflow_id}/tasks": NO_WORKFLOWS,
+    "POST /v1/webhooks/{name}": Nobodys("begins runs of the webhook's own user, and no key opens it"),
     "GET /v1/healthz": Nobodys("says that the gateway is there"),
 }
 OPEN = ("/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "/", "/index.html", "/healthz", "/readyz")
@@ -245,6 +246,7 @@ async def gateway(tmp_path: Path) -> Any:
             "viewer": {**ROLE, "permissions": ["read_files"], "max_risk_level": "low"},
             "admin": {**worker, "permissions": [*WORKS, "write_files"], "max_risk_level": "critical"},
         },
+        "heartbeat_tasks.enabled": True,
         "heartbeat_tasks.tasks_dirs": (str(tasks),),
         "tools.file.allowed_paths": (str(tmp_path),),
     }
@@ -291,7 +293,7 @@ async def test_a_thing_of_somebody_elses_is_answered_as_one_that_there_is_not_an
             found.see(theirs[0] in (404, *item.also), f"{line}: {user} got {theirs}")
             found.see(theirs == unknown, f"{line}: {user} can tell {theirs} from {unknown}")
             found.see(await everything(gateway) == before, f"{line}: {user} changed something")
-    assert found.wrong == []
+    assert found.wrong == [], "\n".join(found.wrong)
 
 
 async def test_an_admin_is_let_near_what_belongs_to_others(gateway: Gateway) -> None:
@@ -323,7 +325,7 @@ async def test_lists_hold_what_is_ones_own(gateway: Gateway) -> None:
             found.see(holds is (user == "ann") or (user == "ann" and not listed.shown), f"{line}: {user} sees {holds}")
             if user != "ann" and isinstance(answer.json(), list) and line != "GET /v1/audit":
                 found.see(answer.json() == [], f"{line}: {user} has made nothing and sees {answer.text[:200]}")
-    assert found.wrong == []
+    assert found.wrong == [], "\n".join(found.wrong)
 
 
 async def test_whoever_may_only_look_makes_nothing(gateway: Gateway) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from akili_cli.core.agent.report import step_dict
@@ -34,9 +35,10 @@ async def seen(desk: Desk, approval_id: str, by: Principal) -> Approval:
     """Give an approval by its whole id to whoever may see it; raises ``NotFoundError``."""
     queue = desk.pipeline.approvals
     if _ID.fullmatch(approval_id):
-        approval = await queue.get(approval_id)
-        if queue.approvers.may_see(approval, by):
-            return approval
+        with suppress(NotFoundError):  # said below in the words for one that they may not see
+            approval = await queue.get(approval_id)
+            if queue.approvers.may_see(approval, by):
+                return approval
     raise NotFoundError(f"there is no approval {approval_id[:40]!r}", hint="GET /v1/approvals lists what you may see")
 
 

@@ -23,8 +23,8 @@ from akili_cli.gateways.http.shapes.alerts import (
     Mute,
     NewAlert,
     check_line,
+    found_now,
     rule_item,
-    tested,
 )
 from akili_cli.gateways.http.shapes.fields import Deleted, ItemId
 
@@ -131,7 +131,7 @@ async def test(request: Request, rule_id: ItemId, who: Who) -> dict[str, object]
     """Look once."""
     desk = desk_of(request)
     found = await desk.alerts.to_test(rule_id, who.principal)
-    return tested(await desk.checker.check(found.check, who.principal, since=found.created_at))
+    return found_now(await desk.checker.check(found.check, who.principal, since=found.created_at))
 
 
 @router.post(

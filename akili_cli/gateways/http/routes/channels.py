@@ -22,7 +22,7 @@ from akili_cli.gateways.http.shapes.channels import (
     ChannelTested,
     NewChannel,
     channel_item,
-    tested,
+    sent_or_why_not,
 )
 from akili_cli.gateways.http.shapes.fields import Deleted, ItemId
 
@@ -146,4 +146,4 @@ async def test(request: Request, channel_id: ItemId, who: Who) -> dict[str, obje
     delivery = await desk.channels.test(channel_id, who.principal, LEASE_S)
     if delivery.state is State.CLAIMED:
         delivery, _step = await desk.outbox.send(delivery)
-    return tested(delivery)
+    return sent_or_why_not(delivery)

@@ -160,7 +160,7 @@ def check_line(entry: Entry, ids: Mapping[str, str], not_sent: Mapping[str, tupl
     return {**shown, "notified_via": via, "notify_errors": errors}
 
 
-def tested(looked: Looked) -> dict[str, object]:
+def found_now(looked: Looked) -> dict[str, object]:
     """Show what a check found."""
     refused = looked.status is not None and looked.status.is_refusal
     return {"status": str(looked.result.status), "message": looked.result.message, "refused": refused}

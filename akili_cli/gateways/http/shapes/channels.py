@@ -92,7 +92,7 @@ def channel_item(channel: Channel) -> dict[str, object]:
     return channel.as_dict()
 
 
-def tested(delivery: Delivery) -> dict[str, object]:
+def sent_or_why_not(delivery: Delivery) -> dict[str, object]:
     """Show how a test ended; the reason holds no secret, whoever wrote it."""
     if delivery.state is State.SENT:
         return {"status": "sent"}
