@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run as run_async
 from akili_cli.cli.drafts import checked
+from akili_cli.cli.remote import KEY, URL, chosen, found, read_from
 from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from akili_cli.adapters.net.gateway import Gateway
     from akili_cli.features.alerts.checking import Looked
-    from akili_cli.features.alerts.model import AlertRule, Entry
+    from akili_cli.features.alerts.model import AlertRule
 
 app = typer.Typer(
     add_completion=False,
@@ -30,6 +32,7 @@ COOLDOWN = "At least so many seconds between two messages."
 N_OF = "Bad after so many bad of the last checks, as `2 of 3`."
 WIDTH = 60
 MAX_MUTE_S = 366 * 86400.0
+PATH = "/v1/alerts"
 
 
 @app.command(help='Make a rule: akili alerts add web http_status https://example.com "*/5 * * * *" --notify ops')
@@ -65,15 +68,15 @@ def add(
 
 
 @app.command("list", help="List the rules with their state and next check.")
-def list_(as_json: bool = JSON) -> None:
+def list_(as_json: bool = JSON, gateway_url: str | None = URL, api_key: str | None = KEY) -> None:
     """List rules."""
-    run_async(_list(as_json))
+    run_async(_list(as_json, chosen(gateway_url, api_key)))
 
 
 @app.command(help="Show one rule.")
-def show(rule: str = RULE, as_json: bool = JSON) -> None:
+def show(rule: str = RULE, as_json: bool = JSON, gateway_url: str | None = URL, api_key: str | None = KEY) -> None:
     """Show a rule."""
-    run_async(_show(rule, as_json))
+    run_async(_show(rule, as_json, chosen(gateway_url, api_key)))
 
 
 @app.command(help="Change a rule; what is not named stays. Its checks keep running as whoever made it.")
@@ -151,9 +154,11 @@ def history(
     rule: str | None = typer.Argument(None, metavar="[RULE]"),
     limit: int = typer.Option(50, "--limit", min=1, max=1000, help="At most so many."),
     as_json: bool = JSON,
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """Show checks."""
-    run_async(_history(rule, limit, as_json))
+    run_async(_history(rule, limit, as_json, chosen(gateway_url, api_key)))
 
 
 async def _add(given: Mapping[str, object], as_json: bool) -> None:
@@ -169,30 +174,42 @@ async def _add(given: Mapping[str, object], as_json: bool) -> None:
         render.talk("nothing checks it while alerting.enabled is false; `akili alerts test` still does", "yellow")
 
 
-async def _list(as_json: bool) -> None:
-    from akili_cli.cli.opening import opened_state
-    from akili_cli.features.alerts.service import AlertReader
+async def _list(as_json: bool, gateway: Gateway | None) -> None:
+    from akili_cli.domain.clock import SystemClock, iso
 
-    async with opened_state() as state:
-        rules, now = await AlertReader(state.db, state.org).rules(), state.clock.now()
+    rules = await _rules() if gateway is None else await gateway.rows(PATH)
     if as_json:
-        render.out_json([rule.as_dict() for rule in rules])
+        render.out_json(rules)
     elif rules:
-        render.out_table(("NAME", "STATUS", "TYPE", "TARGET", "NEXT", "OWNER"), [_row(rule, now) for rule in rules])
+        now = iso(SystemClock().now())
+        with read_from(gateway):
+            render.out_table(("NAME", "STATUS", "TYPE", "TARGET", "NEXT", "OWNER"), [_row(rule, now) for rule in rules])
     else:
         render.talk("there is no alert rule; see: akili alerts add --help")
 
 
-async def _show(typed: str, as_json: bool) -> None:
+async def _rules() -> list[dict[str, Any]]:
     from akili_cli.cli.opening import opened_state
     from akili_cli.features.alerts.service import AlertReader
 
     async with opened_state() as state:
-        rule = await AlertReader(state.db, state.org).rule(typed)
+        return [rule.as_dict() for rule in await AlertReader(state.db, state.org).rules()]
+
+
+async def _show(typed: str, as_json: bool, gateway: Gateway | None) -> None:
+    rule = await _rule(typed) if gateway is None else await found(gateway, PATH, typed, "alert rule")
     if as_json:
-        render.out_json(rule.as_dict())
+        render.out_json(rule)
     else:
-        render.out_fields(rule.as_dict())
+        render.out_fields(rule)
+
+
+async def _rule(typed: str) -> Mapping[str, Any]:
+    from akili_cli.cli.opening import opened_state
+    from akili_cli.features.alerts.service import AlertReader
+
+    async with opened_state() as state:
+        return (await AlertReader(state.db, state.org).rule(typed)).as_dict()
 
 
 async def _edit(typed: str, given: Mapping[str, object], verb: str, as_json: bool) -> None:
@@ -241,18 +258,37 @@ async def _test(typed: str, as_json: bool) -> int:
     return 2 if _refused(looked) else 1
 
 
-async def _history(typed: str | None, limit: int, as_json: bool) -> None:
+async def _history(typed: str | None, limit: int, as_json: bool, gateway: Gateway | None) -> None:
+    checks = await _checks(typed, limit) if gateway is None else await _checks_there(gateway, typed, limit)
+    if as_json:
+        render.out_json(checks)
+    elif checks:
+        with read_from(gateway):
+            render.out_table(("AT", "RULE", "FOUND", "STATUS", "TOLD", "WHAT"), [_line(one) for one in checks])
+    else:
+        render.talk("nothing was checked yet")
+
+
+async def _checks(typed: str | None, limit: int) -> list[dict[str, Any]]:
     from akili_cli.cli.opening import opened_state
     from akili_cli.features.alerts.service import AlertReader
 
     async with opened_state() as state:
-        found = await AlertReader(state.db, state.org).history(typed, limit)
-    if as_json:
-        render.out_json([{"rule": name, **entry.as_dict()} for name, entry in found])
-    elif found:
-        render.out_table(("AT", "RULE", "FOUND", "STATUS", "TOLD", "WHAT"), [_line(name, one) for name, one in found])
-    else:
-        render.talk("nothing was checked yet")
+        seen = await AlertReader(state.db, state.org).history(typed, limit)
+    return [{"rule": name, **entry.as_dict()} for name, entry in seen]
+
+
+async def _checks_there(gateway: Gateway, typed: str | None, limit: int) -> list[dict[str, Any]]:
+    """Give the checks of one rule, channels by name where the rule still has them; a gateway has no list of all."""
+    if typed is None:
+        raise UsageError("name a rule: a gateway tells the checks of one at a time", hint="see: akili alerts list")
+    rule = await found(gateway, PATH, typed, "alert rule")
+    with read_from(gateway):
+        ids, names = rule["channel_ids"], rule["channels"]
+        known = dict(zip(ids, names, strict=True)) if len(ids) == len(names) else {}
+        checks = await gateway.rows(f"{PATH}/{rule['id']}/history", limit=limit)
+        told = [{"rule": rule["name"], **one} for one in checks]
+        return [{**one, "notified_via": [known.get(via, via) for via in one["notified_via"]]} for one in told]
 
 
 def _refused(looked: Looked) -> bool:
@@ -281,28 +317,20 @@ def _settings(given: list[str]) -> dict[str, str]:
     return out
 
 
-def _row(rule: AlertRule, now: float) -> tuple[str, ...]:
-    from akili_cli.domain.clock import iso
+def _row(rule: Mapping[str, Any], now: str) -> tuple[str, ...]:
+    """Give a line of the list; ``now`` and all times are ISO texts of one form, which sort as they follow."""
+    status = "flapping" if rule["flapping"] else rule["last_status"]
+    muted = ", muted" if rule.get("muted_until", "") > now else ""
+    shown = "not checked yet" if rule.get("last_checked_at") is None else status
+    coming = rule["next_run_at"][:16] if rule["enabled"] else "disabled"
+    target = render.fitting(rule["target"], WIDTH)
+    return (rule["name"], shown + muted, rule["check_type"], target, coming, rule["user_id"])
 
-    status = "flapping" if rule.state.flapping else str(rule.state.status)
-    muted = ", muted" if rule.muted_until is not None and rule.muted_until > now else ""
-    shown = "not checked yet" if rule.state.last_checked_at is None else status
-    coming = iso(rule.next_run_at)[:16] if rule.enabled else "disabled"
-    return (rule.name, shown + muted, rule.check.type, render.fitting(rule.check.target, WIDTH), coming, rule.user)
 
-
-def _line(name: str, entry: Entry) -> tuple[str, ...]:
-    from akili_cli.domain.clock import iso
-
-    told = f"{entry.announced} to {', '.join(entry.notified_via)}" if entry.announced else "-"
-    return (
-        iso(entry.created_at)[:19],
-        name,
-        str(entry.found),
-        str(entry.status),
-        told,
-        render.fitting(entry.message, WIDTH),
-    )
+def _line(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    told = f"{entry['announced']} to {', '.join(entry['notified_via'])}" if entry["announced"] else "-"
+    what = render.fitting(entry["message"], WIDTH)
+    return (entry["created_at"][:19], entry["rule"], entry["found"], entry["status"], told, what)
 
 
 def _said(rule: AlertRule, verb: str, as_json: bool) -> None:

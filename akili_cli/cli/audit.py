@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run
+from akili_cli.cli.remote import KEY, URL, chosen, read_from
 from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from akili_cli.adapters.net.gateway import Gateway
     from akili_cli.bootstrap.app import State
-    from akili_cli.core.audit.model import AuditEntry
     from akili_cli.core.audit.reader import Search
 
 MAX_TEXT = 1000
@@ -36,9 +37,16 @@ def tail(
     tool: str | None = typer.Option(None, "--tool", help="Only this tool's."),
     result: str | None = typer.Option(None, "--result", help="Only this result: success, policy_denied ..."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON record a line."),
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """Show records."""
-    run(_tail(count, user, tool, result, as_json))
+    gateway = chosen(gateway_url, api_key)
+    if gateway is None:
+        run(_tail(count, user, tool, result, as_json))
+    else:
+        asked = {"user": user, "tool": tool, "result": result}
+        run(_there(gateway, asked, count, as_json, newest_last=True))
 
 
 @app.command(help="Find records, newest first.")
@@ -54,6 +62,8 @@ def search(
     run_id: str | None = typer.Option(None, "--run", help="Only this run."),
     limit: int = typer.Option(50, "--limit", "-n", min=1, max=100_000, help="How many at most."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON record a line."),
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """Search records."""
     from akili_cli.core.audit.reader import Search
@@ -73,7 +83,13 @@ def search(
         since=moment(since, now),
         until=moment(until, now),
     )
-    run(_search(wanted, limit, as_json))
+    gateway = chosen(gateway_url, api_key)
+    if gateway is None:
+        run(_search(wanted, limit, as_json))
+        return
+    asked = {name: getattr(wanted, name) for name in ("text", "user", "tool", "result", "rule")}
+    asked |= {"correlation_id": correlation, "run_id": run_id, "since": since, "until": until}
+    run(_there(gateway, asked, limit, as_json))
 
 
 @app.command(help="Check every record against the keyed chain; exit code 1 when anything was changed.")
@@ -130,7 +146,7 @@ async def _tail(count: int, user: str | None, tool: str | None, result: str | No
 
     async with opened_state() as state:
         entries = await AuditReader(state.db, state.org).tail(count, user=user, tool=tool, result=result)
-    _show(entries, as_json)
+    _show([entry.as_dict() for entry in entries], as_json)
 
 
 async def _search(wanted: Search, limit: int, as_json: bool) -> None:
@@ -139,25 +155,30 @@ async def _search(wanted: Search, limit: int, as_json: bool) -> None:
 
     async with opened_state() as state:
         entries = await AuditReader(state.db, state.org).search(wanted, limit)
-    _show(entries, as_json)
+    _show([entry.as_dict() for entry in entries], as_json)
 
 
-def _show(entries: Sequence[AuditEntry], as_json: bool) -> None:
+async def _there(
+    gateway: Gateway, asked: Mapping[str, object], limit: int, as_json: bool, *, newest_last: bool = False
+) -> None:
+    rows = await gateway.rows("/v1/audit", asked, limit)
+    with read_from(gateway):
+        _show(rows[::-1] if newest_last else rows, as_json)
+
+
+def _show(entries: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     from akili_cli.domain.clock import iso
 
     if as_json:
         for entry in entries:
-            render.out_json(entry.as_dict())
+            render.out_json(entry)
         return
     if not entries:
         render.talk("no records")
         return
     render.out_table(
         ("TIME", "USER", "TOOL", "RESULT", "RULE", "ID"),
-        [
-            (iso(e.at), e.record.user, e.record.tool or "-", e.record.result, e.record.rule or "-", e.id)
-            for e in entries
-        ],
+        [(iso(e["at"]), e["user"], e["tool"] or "-", e["result"], e.get("rule") or "-", e["id"]) for e in entries],
     )
 
 

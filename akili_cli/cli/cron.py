@@ -10,9 +10,11 @@ import typer
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run as run_async
 from akili_cli.cli.drafts import checked
+from akili_cli.cli.remote import KEY, URL, chosen, found, read_from
 from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from akili_cli.adapters.net.gateway import Gateway
     from akili_cli.core.schedule.store import Record
     from akili_cli.features.cron.model import CronJob
 
@@ -27,6 +29,7 @@ JOB = typer.Argument(metavar="JOB", help="Its name, or its id (4 characters are 
 ON_MISSED = "What becomes of runs nobody was there for: skip, run_once or run_all."
 OVERLAP = "What happens while the run before still goes on: skip, queue or allow."
 WIDTH = 60
+PATH = "/v1/cronjobs"
 
 
 @app.command(help='Make a job: akili cron add nightly "0 3 * * *" "Check the backups"')
@@ -62,15 +65,15 @@ def add(
 
 
 @app.command("list", help="List the jobs with their next and last run.")
-def list_(as_json: bool = JSON) -> None:
+def list_(as_json: bool = JSON, gateway_url: str | None = URL, api_key: str | None = KEY) -> None:
     """List jobs."""
-    run_async(_list(as_json))
+    run_async(_list(as_json, chosen(gateway_url, api_key)))
 
 
 @app.command(help="Show one job.")
-def show(job: str = JOB, as_json: bool = JSON) -> None:
+def show(job: str = JOB, as_json: bool = JSON, gateway_url: str | None = URL, api_key: str | None = KEY) -> None:
     """Show a job."""
-    run_async(_show(job, as_json))
+    run_async(_show(job, as_json, chosen(gateway_url, api_key)))
 
 
 @app.command(help="Change a job; what is not named stays. It keeps running as whoever made it.")
@@ -136,9 +139,11 @@ def history(
     job: str | None = typer.Argument(None, metavar="[JOB]"),
     limit: int = typer.Option(20, "--limit", min=1, max=1000, help="At most so many."),
     as_json: bool = JSON,
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """Show runs."""
-    run_async(_history(job, limit, as_json))
+    run_async(_history(job, limit, as_json, chosen(gateway_url, api_key)))
 
 
 @app.command("next", help='Show when a job, or an expression in quotes, runs next: akili cron next "0 9 * * 1-5"')
@@ -164,30 +169,39 @@ async def _add(given: Mapping[str, object], as_json: bool) -> None:
         render.talk("it is not run while scheduler.enabled is false; `akili cron run` still does", "yellow")
 
 
-async def _list(as_json: bool) -> None:
-    from akili_cli.cli.opening import opened_state
-    from akili_cli.features.cron.service import CronReader
-
-    async with opened_state() as state:
-        jobs = await CronReader(state.db, state.org).jobs()
+async def _list(as_json: bool, gateway: Gateway | None) -> None:
+    jobs = await _jobs() if gateway is None else await gateway.rows(PATH)
     if as_json:
-        render.out_json([job.as_dict() for job in jobs])
+        render.out_json(jobs)
     elif jobs:
-        render.out_table(("NAME", "WHEN", "NEXT", "LAST", "RESULT", "OWNER"), [_row(job) for job in jobs])
+        with read_from(gateway):
+            render.out_table(("NAME", "WHEN", "NEXT", "LAST", "RESULT", "OWNER"), [_row(job) for job in jobs])
     else:
         render.talk("there is no job; see: akili cron add --help")
 
 
-async def _show(typed: str, as_json: bool) -> None:
+async def _jobs() -> list[dict[str, Any]]:
     from akili_cli.cli.opening import opened_state
     from akili_cli.features.cron.service import CronReader
 
     async with opened_state() as state:
-        job = await CronReader(state.db, state.org).job(typed)
+        return [job.as_dict() for job in await CronReader(state.db, state.org).jobs()]
+
+
+async def _show(typed: str, as_json: bool, gateway: Gateway | None) -> None:
+    job = await _job(typed) if gateway is None else await found(gateway, PATH, typed, "job")
     if as_json:
-        render.out_json(job.as_dict())
+        render.out_json(job)
     else:
-        render.out_fields(job.as_dict())
+        render.out_fields(job)
+
+
+async def _job(typed: str) -> Mapping[str, Any]:
+    from akili_cli.cli.opening import opened_state
+    from akili_cli.features.cron.service import CronReader
+
+    async with opened_state() as state:
+        return (await CronReader(state.db, state.org).job(typed)).as_dict()
 
 
 async def _edit(typed: str, given: Mapping[str, object], verb: str, as_json: bool) -> None:
@@ -230,31 +244,47 @@ async def _run(typed: str, as_json: bool) -> int:
     return ended.status.exit_code
 
 
-async def _history(typed: str | None, limit: int, as_json: bool) -> None:
+async def _history(typed: str | None, limit: int, as_json: bool, gateway: Gateway | None) -> None:
+    runs = await _runs(typed, limit) if gateway is None else await _runs_there(gateway, typed, limit)
+    if as_json:
+        render.out_json(runs)
+    elif runs:
+        with read_from(gateway):
+            rows = [
+                (
+                    *(entry["due"], entry["job"], entry["status"], entry.get("duration_s", "-")),
+                    render.fitting(entry.get("error") or entry.get("summary", ""), WIDTH),
+                )
+                for entry in runs
+            ]
+        render.out_table(("DUE", "JOB", "STATUS", "SECONDS", "WHAT"), rows)
+    else:
+        render.talk("nothing has run yet")
+
+
+async def _runs(typed: str | None, limit: int) -> list[dict[str, Any]]:
     from akili_cli.cli.opening import opened_state
     from akili_cli.features.cron.service import CronReader
 
     async with opened_state() as state:
-        found = await CronReader(state.db, state.org).history(typed, limit)
-    if as_json:
-        render.out_json([_record(name, record) for name, record in found])
-    elif found:
-        rows = [
-            (
-                entry["due"],
-                name,
-                entry["status"],
-                entry.get("duration_s", "-"),
-                entry.get("error") or entry.get("summary", ""),
-            )
-            for name, record in found
-            for entry in (_record(name, record),)
-        ]
-        render.out_table(
-            ("DUE", "JOB", "STATUS", "SECONDS", "WHAT"), [(*row[:-1], render.fitting(row[-1], WIDTH)) for row in rows]
-        )
-    else:
-        render.talk("nothing has run yet")
+        return [_record(name, one) for name, one in await CronReader(state.db, state.org).history(typed, limit)]
+
+
+async def _runs_there(gateway: Gateway, typed: str | None, limit: int) -> list[dict[str, Any]]:
+    """Give the runs of one job as they are told here; a gateway has no list of all."""
+    from datetime import datetime
+
+    if typed is None:
+        raise UsageError("name a job: a gateway tells the runs of one at a time", hint="see: akili cron list")
+    job = await found(gateway, PATH, typed, "job")
+    with read_from(gateway):
+        runs = await gateway.rows(f"{PATH}/{job['id']}/history", limit=limit)
+        told = [{"id": one["id"], "job": job["name"], "due": one["due_at"], **one} for one in runs]
+        for one in told:
+            if one.get("started_at") and one.get("finished_at"):
+                lasted = datetime.fromisoformat(one["finished_at"]) - datetime.fromisoformat(one["started_at"])
+                one["duration_s"] = lasted.total_seconds()
+    return told
 
 
 async def _next(what: str, count: int, as_json: bool) -> None:
@@ -275,13 +305,11 @@ async def _next(what: str, count: int, as_json: bool) -> None:
         render.out("\n".join(times))
 
 
-def _row(job: CronJob) -> tuple[str, ...]:
-    from akili_cli.domain.clock import iso
-
-    told = "-" if job.last_run_at is None else (render.fitting(job.last_error, WIDTH) or "ok")
-    coming = iso(job.next_run_at)[:16] if job.enabled else "paused"
-    last = "-" if job.last_run_at is None else iso(job.last_run_at)[:16]
-    return (job.name, job.cron_expression, coming, last, told, job.user)
+def _row(job: Mapping[str, Any]) -> tuple[str, ...]:
+    last = job.get("last_run_at")
+    told = "-" if last is None else (render.fitting(job.get("last_error", ""), WIDTH) or "ok")
+    coming = job["next_run_at"][:16] if job["enabled"] else "paused"
+    return (job["name"], job["cron_expression"], coming, "-" if last is None else last[:16], told, job["user_id"])
 
 
 def _record(name: str, record: Record) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import typer
 
 from akili_cli.cli import options, render
-from akili_cli.domain.errors import UnauthorizedError, UsageError
+from akili_cli.domain.errors import AkiliError, ConflictError, NotFoundError, UnauthorizedError, UsageError
 
 if TYPE_CHECKING:
     from akili_cli.adapters.net.gateway import Gateway
@@ -20,6 +23,7 @@ URL = typer.Option(
 KEY = typer.Option(
     None, "--api-key", envvar=KEY_VARIABLE, metavar="KEY", help="Its API key; `ps` shows what stands here."
 )
+MIN_TYPED = 4
 HERE = frozenset({"gateway", "agent", "doctor", "config", "version"})
 """Commands that are about this machine by their nature; every other one is refused while a gateway is chosen."""
 
@@ -40,6 +44,37 @@ def chosen(url: str | None, key: str | None) -> Gateway | None:
     if gateway.in_the_clear:
         render.talk(f"warning: the API key travels to {gateway.name} in the clear; use https", "yellow")
     return gateway
+
+
+@contextmanager
+def read_from(gateway: Gateway | None) -> Iterator[None]:
+    """Turn what a gateway's answer lacks into an error in words; of data of this machine it would be a bug."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        if gateway is None:
+            raise
+        raise AkiliError(f"{gateway.name} answered with something else than was asked for ({error!r:.80})") from None
+
+
+async def found(gateway: Gateway, path: str, typed: str, what: str) -> Mapping[str, Any]:
+    """Give the one row of a list with this name, or whose id begins so.
+
+    Raises ``NotFoundError``, and ``ConflictError`` when there are several.
+    """
+    rows = await gateway.rows(path, {"name": typed}, 2) if typed else []
+    if not rows and len(typed) >= MIN_TYPED:
+        rows = [row for row in await gateway.rows(path) if str(row.get("id")).startswith(typed.lower())]
+    if not rows:
+        raise NotFoundError(f"there is no {what} {typed[:80]!r}")
+    if len(rows) > 1:
+        raise ConflictError(f"{typed[:80]!r} is more than one {what}", hint="name one by its id")
+    return dict(rows[0])
+
+
+def part(text: str) -> str:
+    """Write a text as one part of a path."""
+    return quote(text, safe="")
 
 
 def check_here() -> None:

@@ -21,11 +21,13 @@ from akili_cli.domain.errors import AkiliError, InvalidArgumentsError, Unavailab
 if TYPE_CHECKING:
     import ssl
 
-CONNECT_S, ANSWER_S, IDLE_S = 5.0, 60.0, 60.0
+CONNECT_S, ANSWER_S, IDLE_S = 5.0, 90.0, 60.0  # a ruling may wait a minute for what came of the call
+MAX_PAGE = 200
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_KEY_CHARS = 500
 TRIES, FIRST_WAIT_S = 6, 0.25
 USER_AGENT = "akili"
+_NO_GATEWAY = "is that an akili gateway?"
 _KEY = re.compile(r"[\x21-\x7e]+")
 Body = Mapping[str, object]
 
@@ -91,6 +93,21 @@ class Gateway:
     async def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Give what a path answers; raises ``AkiliError`` of the kind that the gateway's answer says."""
         return (await self.send("GET", path, query=query, strict=True)).body
+
+    async def rows(self, path: str, query: Mapping[str, object] | None = None, limit: int = 10_000) -> list[Any]:
+        """Give the first ``limit`` rows of a list, page by page; raises as ``get``."""
+        found: list[Any] = []
+        cursor: str | None = None
+        while len(found) < limit:
+            asked = {**(query or {}), "limit": min(limit - len(found), MAX_PAGE), "cursor": cursor}
+            reply = await self.send("GET", path, query=asked, strict=True)
+            if not isinstance(reply.body, list) or not all(isinstance(row, dict) for row in reply.body):
+                raise AkiliError(f"{self.name} answered with something that is no list", hint=_NO_GATEWAY)
+            found += reply.body
+            cursor = reply.headers.get("x-next-cursor")
+            if not cursor or not reply.body:
+                break
+        return found[:limit]
 
     async def post(self, path: str, body: Body | None = None) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Post and give the answer; raises as ``get``. Nothing is ever posted twice."""
@@ -223,7 +240,7 @@ class Gateway:
                 raise AkiliError(f"{self.name} answered with more than {MAX_BODY_BYTES // 1024 // 1024} MiB")
         said = parsed(self._clean(bytes(body)))
         if said is None and 200 <= answer.status < 300 and bytes(body).strip() != b"null":  # noqa: PLR2004 - as above
-            raise AkiliError(f"{self.name} answered with something that is not JSON", hint="is that an akili gateway?")
+            raise AkiliError(f"{self.name} answered with something that is not JSON", hint=_NO_GATEWAY)
         return Reply(answer.status, answer.headers, said)
 
     def _clean(self, data: bytes) -> bytes:
