@@ -30,15 +30,15 @@ from akili_cli.bootstrap.policy import (
 )
 from akili_cli.bootstrap.secrets import open_secrets
 from akili_cli.bootstrap.tools import RoomParts, build_tools
+from akili_cli.bootstrap.tracing import open_tracer
 from akili_cli.config.lines import Loaded
 from akili_cli.config.load import load_settings
 from akili_cli.config.paths import Workspace, home_of, open_workspace, protected_roots
 from akili_cli.core.agent.history import History
 from akili_cli.core.agent.loop import AgentLoop
-from akili_cli.core.approvals.model import Asker
 from akili_cli.core.approvals.approvers import Approvers
+from akili_cli.core.approvals.model import Asker
 from akili_cli.core.approvals.queue import ApprovalQueue
-from akili_cli.bootstrap.tracing import open_tracer
 from akili_cli.core.approvals.request import Place, no_layers
 from akili_cli.core.audit.chain import load_or_create_key
 from akili_cli.core.audit.log import AuditLog, open_audit_log
@@ -47,6 +47,7 @@ from akili_cli.core.execution.cache import ResultCache
 from akili_cli.core.execution.pipeline import Pipeline
 from akili_cli.core.sandbox.backends.process import ProcessSandbox
 from akili_cli.core.sandbox.base import Layer, Sandbox
+from akili_cli.core.sandbox.watched import WatchedSandbox
 from akili_cli.core.schedule.base import Notifier
 from akili_cli.core.undo.journal import Journal
 from akili_cli.domain.clock import Clock, SystemClock
@@ -55,7 +56,6 @@ from akili_cli.domain.ports import NoKnowledge
 from akili_cli.features.alerts.service import AlertService
 from akili_cli.features.cron.service import CronService
 from akili_cli.features.runbooks.service import RunbookService
-from akili_cli.core.sandbox.watched import WatchedSandbox
 
 DEFAULT_MAX_TOKENS = 4096
 DEFAULT_TIMEOUT_S = 120.0
@@ -302,6 +302,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
         stack.push_async_callback(sandbox.close)
         key = load_or_create_key(state.workspace.audit_key)
         audit = await open_audit_log(state.db, state.workspace.audit_dir, key, state.clock, state.redactor, state.org)
+        audit.tracer = tracer
         stack.push_async_callback(audit.close)
         approvals = open_approvals(state, protected=protected, asker=asker, layers=sandbox.layers)
         notifications = open_notifications(
@@ -310,7 +311,6 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
             org=state.org,
             secrets=state.secrets,
             redactor=state.redactor,
-        audit.tracer = tracer
             clock=state.clock,
             audit=audit,
         )
@@ -335,6 +335,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
             audit=audit,
             redactor=state.redactor,
             clock=state.clock,
+            tracer=tracer,
         )
         history = History(state.db, state.org, state.clock, settings.memory) if settings.memory.enabled else None
         yield App(
@@ -343,7 +344,6 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
             approvals=approvals,
             sandbox=sandbox,
             history=history,
-            tracer=tracer,
             runbooks=open_runbooks(state),
             notifications=notifications,
             cron=cron,

@@ -102,6 +102,12 @@ def manual_approvals(conn: Connection, org: str, digest: str, since: float, risk
     return int(str(rows[0]["n"]))
 
 
+def count_pending(conn: Connection, org: str, now: float) -> int:
+    """Count the approvals that somebody may still rule on."""
+    sql = "SELECT count(*) AS n FROM approvals WHERE org_id = :org AND status = 'pending' AND expires_at > :now"
+    return int(str(conn.execute(sql, {"org": org, "now": now})[0]["n"]))
+
+
 def expire(conn: Connection, org: str, now: float) -> int:
     """Mark what nobody ruled on, or nobody used, in time."""
     sql = (

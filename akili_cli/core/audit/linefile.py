@@ -83,6 +83,13 @@ class LineFile:
         if os.fstat(self._fd).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, "the audit file was removed while it was in use")
 
+    def require_room(self) -> None:
+        """Raise ``OSError`` when the file was removed, is another's to mend, or its disk is full."""
+        self.require_name()
+        fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstatvfs(self._fd).f_bavail == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def write(self, data: bytes) -> None:
         """Append all of it, to the next segment when this one is full; raises ``OSError``, and then a part may be
         in the file.

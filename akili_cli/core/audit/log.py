@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
@@ -23,6 +23,7 @@ from akili_cli.core.audit.chain import (
 from akili_cli.core.audit.draft import Draft, Drafter, draft_of
 from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
 from akili_cli.core.audit.observers import Observer, tell
+from akili_cli.core.audit.waiting import Guard, Waiting
 from akili_cli.domain.clock import Clock
 from akili_cli.domain.errors import AkiliError, AuditError, StorageError
 from akili_cli.domain.ports import NO_TRACER, Tracer
@@ -31,7 +32,6 @@ __all__ = ["AuditLog", "load_or_create_key", "open_audit_log"]
 
 RESTATED_STREAMS = 8
 AGAIN_S = 1.0
-Guard = Callable[[Connection], None]
 
 
 class AuditLog:
@@ -67,7 +67,7 @@ class AuditLog:
         self._head: Row = {}
         self._file: linefile.LineFile | None = None
         self._failed: AuditError | None = AuditError("the audit log is not open")
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[Waiting] = []
         self._flusher: asyncio.Task[None] | None = None
         self._lost_database = False
         self._opening = asyncio.Lock()
@@ -81,6 +81,16 @@ class AuditLog:
     def stream(self) -> str:
         """The id of the stream this log writes."""
         return str(self._head["stream"])
+
+    def check(self) -> None:
+        """Raise ``AuditError`` when a record would be refused now; nothing is written."""
+        if self._failed is not None:
+            raise AuditError(str(self._failed), hint=self._failed.hint)
+        if self._file is not None:
+            try:
+                self._file.require_room()
+            except OSError as error:
+                raise linefile.not_written(error) from error
 
     async def append(self, record: AuditRecord, *, guard: Guard | None = None) -> AuditEntry:
         """Make one record durable; raises ``AuditError``.
@@ -100,10 +110,10 @@ class AuditLog:
         await self._begin_again()
         if self._failed is not None:
             self.failures += len(drafts)
-            raise AuditError(str(self._failed), hint=self._failed.hint)
+            self.check()
         if not drafts:
             return []
-        waiting = _Waiting(drafts, guard, asyncio.get_running_loop().create_future())
+        waiting = Waiting(drafts, guard, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush())
@@ -167,7 +177,7 @@ class AuditLog:
                 self._fail(AuditError("the audit writer was stopped"), self._waiting)
                 self._waiting = []
 
-    async def _write_group(self, group: list[_Waiting]) -> None:
+    async def _write_group(self, group: list[Waiting]) -> None:
         if self._failed is not None:
             self._fail(self._failed, group)
             return
@@ -189,7 +199,7 @@ class AuditLog:
                 tell(self.observer, waiting.entries)
                 waiting.answer()
 
-    def _write(self, connection: Connection, group: list[_Waiting]) -> tuple[list[Row], Row]:
+    def _write(self, connection: Connection, group: list[Waiting]) -> tuple[list[Row], Row]:
         """Number, chain and write what its guard lets pass, in the writer's thread; give the rows and the new head."""
         rows: list[Row] = []
         head = self._head
@@ -204,7 +214,7 @@ class AuditLog:
             store.append(connection, rows, self._head, head)
         return rows, head
 
-    def _fail(self, error: AuditError, group: list[_Waiting]) -> None:
+    def _fail(self, error: AuditError, group: list[Waiting]) -> None:
         self._failed = error
         self._abandon_file()
         for waiting in group:
@@ -327,38 +337,6 @@ class AuditLog:
                 if store.move_head(connection, head, ended):
                     closed.append(stream)
         return stated, suspect, closed
-
-
-class _Waiting:
-    """Records to be written together, and who waits for that."""
-
-    __slots__ = ("drafts", "entries", "future", "guard", "refusal")
-
-    def __init__(self, drafts: list[Draft], guard: Guard | None, future: asyncio.Future[list[AuditEntry]]) -> None:
-        self.drafts = drafts
-        self.guard = guard
-        self.future = future
-        self.entries: list[AuditEntry] = []
-        self.refusal: AkiliError | None = None
-
-    def passes(self, connection: Connection) -> bool:
-        """Tell whether the guard lets the records be written; why not is kept for who waits."""
-        self.entries, self.refusal = [], None
-        try:
-            if self.guard is not None:
-                self.guard(connection)
-        except AkiliError as error:
-            self.refusal = error
-        return self.refusal is None
-
-    def answer(self) -> None:
-        """Tell who waits, unless they gave up."""
-        if self.future.done():
-            return
-        if self.refusal is None:
-            self.future.set_result(self.entries)
-        else:
-            self.future.set_exception(self.refusal)
 
 
 async def open_audit_log(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from akili_cli.adapters.storage.base import Connection
+from akili_cli.adapters.telemetry.logs import correlation
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.approvals.auto import APPROVER
 from akili_cli.core.approvals.grants import Grant
@@ -126,12 +127,15 @@ class Pipeline:
         attributes = {
             "gen_ai.operation.name": "execute_tool",
             "gen_ai.tool.name": tool,
-            "akili.correlation_id": run.correlation_id,
             "akili.run_id": run.id,
             "enduser.id": run.principal.user,
         }
-        with self.tracer.span(f"execute_tool {tool}", attributes) as span:
-            yield span
+        token = correlation.set(run.correlation_id)  # whatever is logged on the way names the run
+        try:
+            with self.tracer.span(f"execute_tool {tool}", attributes) as span:
+                yield span
+        finally:
+            correlation.reset(token)
 
     async def _run(self, call: ToolCall, run: Run, reason: str, edits: int) -> StepResult:
         try:

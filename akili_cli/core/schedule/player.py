@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from akili_cli.adapters.engine.base import Body, Json, Steps
 from akili_cli.adapters.storage.base import Connection, Database
+from akili_cli.adapters.telemetry.logs import correlation
 from akili_cli.core.schedule import store
 from akili_cli.core.schedule.base import Ended, Fire, FireStatus, Schedule
 from akili_cli.domain.clock import Clock
@@ -51,6 +52,7 @@ class Player:
         fire = await self._db.write(lambda conn: store.claim(conn, self._org, fire_id, self._node), durable=True)
         if fire is None:
             return None
+        correlation.set(str(fire.payload.get("correlation_id") or fire.id))  # whatever is logged from here on names it
         await self._record(fire, None)
         began = self._clock.monotonic()
         ended = await self._run(fire, steps)

@@ -80,3 +80,15 @@ async def test_what_could_not_be_recorded_is_counted_and_not_seen(db: SqliteData
         with pytest.raises(AuditError):
             await log.append_all([RECORD, RECORD])
     assert (log.failures, seen) == (4, [])
+
+
+async def test_a_check_says_beforehand_that_a_record_would_be_refused(db: SqliteDatabase, tmp_path: Path) -> None:
+    log = await opened(db, tmp_path)
+    log.check()
+    (tmp_path / "audit" / f"{log.stream}.jsonl").unlink()
+    with pytest.raises(AuditError, match="was removed while it was in use"):
+        log.check()
+    with pytest.raises(AuditError):
+        await log.append(RECORD)
+    with pytest.raises(AuditError, match="could not be written"):
+        log.check()

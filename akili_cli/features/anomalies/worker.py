@@ -1,0 +1,86 @@
+"""Watches the records of this node, and says what is out of the ordinary: to the log, the audit and the channels."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from akili_cli.adapters.storage.base import Connection, Database
+from akili_cli.core.audit.log import AuditLog
+from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
+from akili_cli.core.schedule.base import Notice, Notifier
+from akili_cli.domain.calls import Source
+from akili_cli.features.anomalies.logic import Rules
+from akili_cli.features.anomalies.model import Anomaly
+from akili_cli.features.anomalies.settings import AnomalySettings
+
+MAX_FOUND = 100
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class AnomalyWatch:
+    """An observer of the audit and a ``core.schedule.base.Chore``: it looks at once, and speaks a moment later."""
+
+    settings: AnomalySettings
+    db: Database
+    org: str
+    audit: AuditLog
+    notifier: Notifier
+    name: str = "anomalies"
+    every_s: float = 1.0
+    _found: deque[Anomaly] = field(default_factory=lambda: deque(maxlen=MAX_FOUND))
+    _rules: Rules = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with empty windows."""
+        self._rules = Rules(self.settings)
+
+    def observe(self, entry: AuditEntry) -> None:
+        """Look at one entry; what is found waits for the next round."""
+        if entry.record.kind is not Kind.ANOMALY:
+            self._found.extend(self._rules.look(entry))
+
+    async def tick(self, now: float) -> None:
+        """Say what was found since the last round; raises ``AuditError`` and ``StorageError``, and then goes on there.
+
+        1. It is in the log. 2. It is on record. 3. It is in the outbox, once, if anybody is to be told.
+        """
+        while self._found:
+            anomaly = self._found[0]
+            _LOG.warning(
+                "out of the ordinary: %s",
+                anomaly.said,
+                extra={"anomaly": str(anomaly.kind), "correlation_id": anomaly.correlation_id},
+            )
+            await self.audit.append(_record(anomaly, self.org))
+            if self.settings.notify:
+                await self.db.write(self._queuing(self._notice(anomaly), now))
+            self._found.popleft()
+
+    def _queuing(self, notice: Notice, now: float) -> Callable[[Connection], object]:
+        return lambda connection: self.notifier.queue(connection, self.org, notice, now)
+
+    def _notice(self, anomaly: Anomaly) -> Notice:
+        return Notice(
+            key=f"anomaly:{anomaly.kind}:{anomaly.entry}",
+            channels=self.settings.notify,
+            subject=f"akili: {str(anomaly.kind).replace('_', ' ')}",
+            body=f"{anomaly.said}\naudit record: {anomaly.entry}",
+            user=self.settings.notify_as,
+            source=str(Source.ALERT),
+            metadata={"type": "anomaly", "kind": str(anomaly.kind)},
+        )
+
+
+def _record(anomaly: Anomaly, org: str) -> AuditRecord:
+    return AuditRecord(
+        kind=Kind.ANOMALY,
+        org=org,
+        correlation_id=anomaly.correlation_id,
+        tool=f"anomaly.{anomaly.kind}",
+        parameters={"subject": anomaly.subject, "said": anomaly.said, "entry": anomaly.entry, **anomaly.numbers},
+        result=Result.NOTICED,
+    )
