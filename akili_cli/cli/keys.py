@@ -48,7 +48,7 @@ def revoke(
 
 
 async def _create(given: Mapping[str, object], as_json: bool) -> None:
-    from akili_cli.bootstrap.callers import open_keys
+    from akili_cli.bootstrap.keys import open_keys
     from akili_cli.cli.opening import opened_log, opened_state, principal
     from akili_cli.features.keys.model import KeyDraft
 
@@ -81,7 +81,7 @@ async def _list(as_json: bool) -> None:
 
 
 async def _revoke(key_id: str, as_json: bool) -> None:
-    from akili_cli.bootstrap.callers import open_keys
+    from akili_cli.bootstrap.keys import open_keys
     from akili_cli.cli.opening import opened_log, opened_state, principal
 
     async with opened_state() as state, opened_log(state) as log:

@@ -8,7 +8,7 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from akili_cli.adapters.storage.base import Database
 from akili_cli.core.audit.log import AuditLog
@@ -121,7 +121,7 @@ class KeyService:
         return await self.reader.keys(None if self._may_for_all(by) else by.user)
 
     async def revoke(self, key_id: str, by: Principal) -> ApiKey:
-        """End a key now, on every node, for the record.
+        """End a key now, on every node, for the record; give it as it is then.
 
         Raises ``NotFoundError``, also for somebody else's, and ``ConflictError`` when it was revoked before.
         """
@@ -132,7 +132,7 @@ class KeyService:
         if not await self.db.write(lambda connection: store.revoke(connection, self.org, key_id, now), durable=True):
             raise ConflictError(f"the key {key_id} was revoked before", hint="see: akili keys list")
         await self._record(by, "revoke", key)
-        return key
+        return replace(key, revoked_at=now)
 
     async def verify(self, token: str, *, known_only: bool = False) -> KeyOwner | None:
         """Tell whose key this is; nothing for one that is unknown, revoked, over, or bound to another role.
