@@ -39,6 +39,9 @@ _WHEN = {
     504: "it took longer than it may",
 }
 ALWAYS = (401, 429, 500, 503)
+_OF_BODIES = (408, 413, 415)
+_JSON, _EVENTS = "application/json", "text/event-stream"
+_PROBLEM: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}}
 
 
 class FieldProblem(BaseModel):
@@ -80,8 +83,24 @@ def _schema(app: FastAPI) -> dict[str, Any]:
         schemes["key"] = {"type": "http", "scheme": "bearer"}
         for path, methods in schema["paths"].items():
             for operation in methods.values():
-                operation["responses"].pop("422", None)  # bodies that do not fit are answered 400
+                _finish(operation, guarded=path.startswith("/v1/"))
                 if path.startswith("/v1/") and not KEYLESS.fullmatch(path):
                     operation["security"] = [{"key": []}]
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _finish(operation: dict[str, Any], *, guarded: bool) -> None:
+    """Say of an operation what the edge may answer in its place, and that every problem is JSON.
+
+    Of an event stream nothing is said by a schema: that could only speak of it as one text.
+    """
+    responses = operation["responses"]
+    responses.pop("422", None)  # bodies that do not fit are answered 400
+    if guarded:
+        for status in (400, *(_OF_BODIES if "requestBody" in operation else ())):
+            responses.setdefault(str(status), {"description": _WHEN[status], "content": {_JSON: _PROBLEM}})
+    for status, response in responses.items():
+        content = response.get("content", {})
+        if _EVENTS in content:
+            response["content"] = {_EVENTS: {}} if status == "200" else {_JSON: _PROBLEM}

@@ -81,7 +81,7 @@ class Waiting(BaseModel):
     summary="Ask a question and wait for the answer, or for the first call that a person must approve",
     response_model=Answered,
     response_model_exclude_none=True,
-    responses={202: {"model": Waiting}, **problems(400, 402, 403, 409, 429, 502, 503, 504)},
+    responses={202: {"model": Waiting}, **problems(400, 402, 403, 404, 409, 429, 502, 503, 504)},
     openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}},
 )
 async def ask(request: Request, draft: QueryDraft, who: Annotated[Caller, Depends(caller)]) -> Response:
