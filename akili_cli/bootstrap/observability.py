@@ -75,7 +75,6 @@ async def open_observability(app: App, ticking: Ticking | None = None) -> AsyncI
     if settings.anomaly.enabled:
         watch = AnomalyWatch(
             settings=settings.anomaly,
-            db=state.db,
             org=state.org,
             audit=audit,
             notifier=app.notifications.service,

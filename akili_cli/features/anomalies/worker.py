@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from akili_cli.adapters.storage.base import Connection, Database
+from akili_cli.adapters.storage.base import Connection
 from akili_cli.core.audit.log import AuditLog
 from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
+from akili_cli.core.audit.waiting import Guard
 from akili_cli.core.schedule.base import Notice, Notifier
 from akili_cli.domain.calls import Source
 from akili_cli.features.anomalies.logic import Rules
@@ -25,7 +25,6 @@ class AnomalyWatch:
     """An observer of the audit and a ``core.schedule.base.Chore``: it looks at once, and speaks a moment later."""
 
     settings: AnomalySettings
-    db: Database
     org: str
     audit: AuditLog
     notifier: Notifier
@@ -44,9 +43,9 @@ class AnomalyWatch:
             self._found.extend(self._rules.look(entry))
 
     async def tick(self, now: float) -> None:
-        """Say what was found since the last round; raises ``AuditError`` and ``StorageError``, and then goes on there.
+        """Say what was found since the last round: to the log, on record, and to the outbox if anybody is to be told.
 
-        1. It is in the log. 2. It is on record. 3. It is in the outbox, once, if anybody is to be told.
+        Record and message are one transaction. Raises ``AuditError``, and then goes on there in the next round.
         """
         while self._found:
             anomaly = self._found[0]
@@ -55,13 +54,19 @@ class AnomalyWatch:
                 anomaly.said,
                 extra={"anomaly": str(anomaly.kind), "correlation_id": anomaly.correlation_id},
             )
-            await self.audit.append(_record(anomaly, self.org))
-            if self.settings.notify:
-                await self.db.write(self._queuing(self._notice(anomaly), now))
+            await self.audit.append(_record(anomaly, self.org), guard=self._queuing(anomaly, now))
             self._found.popleft()
 
-    def _queuing(self, notice: Notice, now: float) -> Callable[[Connection], object]:
-        return lambda connection: self.notifier.queue(connection, self.org, notice, now)
+    def _queuing(self, anomaly: Anomaly, now: float) -> Guard | None:
+        """Give what puts the message into the outbox, in the transaction of the record."""
+        if not self.settings.notify:
+            return None
+        notice = self._notice(anomaly)
+
+        def queue(connection: Connection) -> None:
+            self.notifier.queue(connection, self.org, notice, now)
+
+        return queue
 
     def _notice(self, anomaly: Anomaly) -> Notice:
         return Notice(
