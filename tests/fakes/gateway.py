@@ -54,7 +54,8 @@ class Node:
     comments: list[str] = field(default_factory=list)
 
     def client(self, user: str = "ann") -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {KEYS[user]}"}, timeout=30)
+        headers = {"Authorization": f"Bearer {KEYS[user]}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, verify=False)  # no TLS
 
     async def approve(self, approval_id: str) -> None:
         await self.app.pipeline.resume(approval_id, Principal("chief", Source.CLI))
@@ -76,14 +77,16 @@ async def frames(answer: httpx.Response, comments: list[str] | None = None) -> A
 
 
 @asynccontextmanager
-async def gateway(akili: Akili, model_url: str = "", **sections: Mapping[str, Any]) -> AsyncIterator[Node]:
-    """Serve until the block ends; runs that are under way then are left to be resumed."""
+async def gateway(
+    akili: Akili, model_url: str = "", *, durable: bool = False, **sections: Mapping[str, Any]
+) -> AsyncIterator[Node]:
+    """Serve until the block ends; durable runs that are under way then are left to be resumed."""
     akili.configure(model_url=model_url, **{**TOLD, **sections})
     start = Start(env=akili.environment(AKILI_API_KEYS=api_keys()), cwd=akili.work)
     async with (
         open_state(start) as state,
         open_app(state) as app,
-        open_ticking(app, switched_on(app), durable=True) as ticking,
+        open_ticking(app, switched_on(app), durable=durable) as ticking,
         open_http(app, ticking, drain_s=0) as serving,
     ):
         tasks = [asyncio.create_task(serving.server.run()), asyncio.create_task(ticking.ticker.run())]
