@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run
+from akili_cli.cli.remote import KEY, URL, chosen, read_from
 from akili_cli.domain.calls import Status
 from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from akili_cli.adapters.net.gateway import Gateway
     from akili_cli.bootstrap.app import App, State
     from akili_cli.core.approvals.model import Approval
     from akili_cli.domain.calls import StepResult
@@ -25,6 +27,8 @@ app = typer.Typer(
 )
 MAX_DIGITS = 6
 MAX_SHOWN = 60
+PLAN = "plan-"
+COLUMNS = ("status", "risk", "tool", "user")
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
@@ -32,17 +36,23 @@ JSON = typer.Option(False, "--json", help="Print JSON.")
 def list_(
     everything: bool = typer.Option(False, "--all", help="Resolved and expired ones too."),
     as_json: bool = JSON,
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """List what is pending."""
-    run(_list(everything, as_json))
+    run(_list(everything, as_json, chosen(gateway_url, api_key)))
 
 
 @app.command(help="Show one approval or plan whole: what would run, where, and why it asks.")
-def show(approval_id: str, as_json: bool = JSON) -> None:
+def show(approval_id: str, as_json: bool = JSON, gateway_url: str | None = URL, api_key: str | None = KEY) -> None:
     """Show the card, or the whole plan."""
-    from akili_cli.core.approvals.plans import PREFIX
+    gateway, is_plan = chosen(gateway_url, api_key), approval_id.startswith(PLAN)
+    if gateway is None:
+        run((_show_plan if is_plan else _show)(approval_id, as_json))
+        return
+    from akili_cli.cli import approvals_gateway as there
 
-    run((_show_plan if approval_id.startswith(PREFIX) else _show)(approval_id, as_json))
+    run((there.show_plan if is_plan else there.show)(gateway, approval_id, as_json))
 
 
 @app.command(help="Approve one call or a whole plan, run exactly it, once, and print what came of it.")
@@ -51,17 +61,31 @@ def approve(
     only: str | None = typer.Option(None, "--only", help="Of a plan, only these steps: 1,3."),
     change: list[str] = typer.Option([], "--set", help="Change an argument first: name=value; policy rules anew."),
     as_json: bool = JSON,
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """Approve and run."""
-    from akili_cli.core.approvals.plans import PREFIX
-
-    if approval_id.startswith(PREFIX):
+    gateway = chosen(gateway_url, api_key)
+    if approval_id.startswith(PLAN):
         if change:
             raise UsageError("a plan is approved as it is; --set is for single calls")
-        raise typer.Exit(run(_approve_plan(approval_id, () if only is None else _steps(only), as_json)))
+        raise typer.Exit(_plan_approved(approval_id, () if only is None else _steps(only), as_json, gateway))
     if only is not None:
         raise UsageError("--only is for plans")
-    raise typer.Exit(run(_approve(approval_id, _changes(change), as_json)))
+    changes = _changes(change)
+    if gateway is None:
+        raise typer.Exit(run(_approve(approval_id, changes, as_json)))
+    from akili_cli.cli import approvals_gateway as there
+
+    raise typer.Exit(run(there.approve(gateway, approval_id, changes, as_json)))
+
+
+def _plan_approved(plan_id: str, only: tuple[int, ...], as_json: bool, gateway: Gateway | None) -> int:
+    if gateway is None:
+        return run(_approve_plan(plan_id, only, as_json))
+    from akili_cli.cli import approvals_gateway as there
+
+    return run(there.approve_plan(gateway, plan_id, only, as_json))
 
 
 @app.command(help="Deny one call or a whole plan; nothing runs.")
@@ -69,14 +93,20 @@ def deny(
     approval_id: str,
     feedback: str = typer.Option("", "--feedback", "-m", help="Words for whoever asked."),
     as_json: bool = JSON,
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """Deny."""
-    from akili_cli.core.approvals.plans import PREFIX
+    gateway, is_plan = chosen(gateway_url, api_key), approval_id.startswith(PLAN)
+    if gateway is None:
+        run(_deny_plan(approval_id, as_json) if is_plan else _deny(approval_id, feedback, as_json))
+        return
+    from akili_cli.cli import approvals_gateway as there
 
-    if approval_id.startswith(PREFIX):
-        run(_deny_plan(approval_id, as_json))
+    if is_plan:
+        run(there.deny_plan(gateway, approval_id, as_json))
     else:
-        run(_deny(approval_id, feedback, as_json))
+        run(there.deny(gateway, approval_id, feedback, as_json))
 
 
 def _steps(only: str) -> tuple[int, ...]:
@@ -96,23 +126,35 @@ def _changes(pairs: list[str]) -> dict[str, object]:
     return out
 
 
-async def _list(everything: bool, as_json: bool) -> None:
+async def _list(everything: bool, as_json: bool, gateway: Gateway | None) -> None:
+    if gateway is None:
+        cards: Sequence[Mapping[str, Any]] = await _listed(everything, whole=as_json)
+    else:
+        from akili_cli.cli import approvals_gateway as there
+
+        cards = await there.cards(gateway, everything)
+    if as_json:
+        render.out_json(cards)
+    elif not cards:
+        render.talk("nothing waits for approval")
+    else:
+        with read_from(gateway):
+            rows = [(*(card[name] for name in ("short_id", *COLUMNS)), _one_line(card)) for card in cards]
+        render.out_table(("ID", *(name.upper() for name in COLUMNS), "WHAT"), rows)
+
+
+async def _listed(everything: bool, *, whole: bool) -> list[Mapping[str, Any]]:
+    """Give the cards of this machine; ``whole`` ones try the sandbox's layers."""
     from akili_cli.bootstrap.app import open_approvals
     from akili_cli.cli.opening import opened_state
     from akili_cli.core.approvals.model import ApprovalStatus
+    from akili_cli.core.approvals.request import as_card
 
     async with opened_state() as state:
         found = await open_approvals(state).list(None if everything else ApprovalStatus.PENDING)
-        if as_json:
-            render.out_json(await _cards(state, found))
-            return
-    if not found:
-        render.talk("nothing waits for approval")
-        return
-    render.out_table(
-        ("ID", "STATUS", "RISK", "TOOL", "USER", "WHAT"),
-        [(a.id[:8], a.status, a.risk, a.tool, a.user, _one_line(a)) for a in found],
-    )
+        if whole:
+            return await _cards(state, found)
+    return [{**as_card(one), "plan_step": one.plan_index} for one in found]
 
 
 async def _cards(state: State, approvals: list[Approval]) -> list[Mapping[str, object]]:
@@ -273,13 +315,14 @@ async def _deny(approval_id: str, feedback: str, as_json: bool) -> None:
         render.talk(f"denied {approval.id[:8]}: {approval.tool}; nothing was run")
 
 
-def _one_line(approval: Approval) -> str:
+def _one_line(card: Mapping[str, Any]) -> str:
     """Give the beginning of what would run, for the list; ``show`` has it whole."""
     from akili_cli.cli.card import straight, visible
     from akili_cli.domain.calls import canonical_json
 
-    arguments = approval.arguments
+    arguments = dict(card["arguments"])
     first = next((str(arguments[key]) for key in ("command", "path", "url") if key in arguments), None)
     text = visible(straight(first if first is not None else canonical_json(arguments)))
-    place = f"{approval.plan_id} step {approval.plan_index}: " if approval.plan_id is not None else ""
+    step = f" step {card['plan_step']}" if card.get("plan_step") is not None else ""
+    place = f"{card['plan']}{step}: " if card["plan"] is not None else ""
     return place + (text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "...")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run
+from akili_cli.cli.remote import KEY, URL, chosen, read_from
 from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from akili_cli.adapters.net.gateway import Gateway
     from akili_cli.cli.prompt import TerminalAsker
     from akili_cli.features.notifications.model import Channel, Delivery
 
@@ -42,9 +45,9 @@ def add(
 
 
 @app.command("list", help="List the channels.")
-def list_(as_json: bool = JSON) -> None:
+def list_(as_json: bool = JSON, gateway_url: str | None = URL, api_key: str | None = KEY) -> None:
     """List channels."""
-    run(_list(as_json))
+    run(_list(as_json, chosen(gateway_url, api_key)))
 
 
 @app.command(help="Show one channel; its credential is never shown.")
@@ -115,19 +118,27 @@ async def _add(
         render.talk("nothing is sent while notification.enabled is false", "yellow")
 
 
-async def _list(as_json: bool) -> None:
+async def _list(as_json: bool, gateway: Gateway | None) -> None:
+    found = await _channels() if gateway is None else await gateway.rows("/v1/notification-channels")
+    if as_json:
+        render.out_json(found)
+    elif found:
+        with read_from(gateway):
+            rows = [
+                (c["name"], c["channel_type"], "on" if c["enabled"] else "off", c["user_id"], _where(c["config"]))
+                for c in found
+            ]
+        render.out_table(("NAME", "TYPE", "STATE", "OWNER", "WHERE"), rows)
+    else:
+        render.talk("no channel is known; see: akili channels add --help")
+
+
+async def _channels() -> list[dict[str, Any]]:
     from akili_cli.cli.opening import opened_state
     from akili_cli.features.notifications.service import NotificationReader
 
     async with opened_state() as state:
-        found = await NotificationReader(state.db, state.org).channels()
-    if as_json:
-        render.out_json([one.as_dict() for one in found])
-    elif found:
-        rows = [(c.name, c.type, "on" if c.enabled else "off", c.user, _where(c)) for c in found]
-        render.out_table(("NAME", "TYPE", "STATE", "OWNER", "WHERE"), rows)
-    else:
-        render.talk("no channel is known; see: akili channels add --help")
+        return [one.as_dict() for one in await NotificationReader(state.db, state.org).channels()]
 
 
 async def _show(name: str, as_json: bool) -> None:
@@ -140,7 +151,7 @@ async def _show(name: str, as_json: bool) -> None:
     if as_json:
         render.out_json(shown)
     else:
-        render.out_fields({**shown, "config": _where(channel)})
+        render.out_fields({**shown, "config": _where(channel.config)})
 
 
 async def _test(name: str, as_json: bool) -> int:
@@ -223,8 +234,8 @@ def _progress(delivery: Delivery) -> str:
     return "-" if delivery.parts_total is None else f"{delivery.parts_done}/{delivery.parts_total}"
 
 
-def _where(channel: Channel) -> str:
-    return " ".join(f"{key}={value}" for key, value in sorted(channel.config.items())) or "-"
+def _where(config: Mapping[str, object]) -> str:
+    return " ".join(f"{key}={value}" for key, value in sorted(config.items())) or "-"
 
 
 def _said(channel: Channel, verb: str, as_json: bool) -> None:

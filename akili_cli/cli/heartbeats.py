@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,11 @@ import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run as run_async
+from akili_cli.cli.remote import KEY, MIN_TYPED, URL, chosen, part, read_from
+from akili_cli.domain.errors import ConflictError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from akili_cli.adapters.net.gateway import Gateway
     from akili_cli.features.heartbeats.model import HeartbeatTask, TaskSpec
 
 app = typer.Typer(
@@ -23,18 +26,22 @@ app = typer.Typer(
 JSON = typer.Option(False, "--json", help="Print JSON.")
 TASK = typer.Argument(metavar="TASK", help="Its name, group/name, or its id (4 characters are enough).")
 WIDTH = 60
+PATH = "/v1/heartbeats"
+MAX_PAGE = 200
+HEADER = ("TASK", "WHEN", "MODE", "NEXT", "LAST", "RESULT", "USER")
 
 
 @app.command("list", help="List the tasks that stand in the files now; what is wrong with a file goes to stderr.")
-def list_(as_json: bool = JSON) -> None:
+def list_(as_json: bool = JSON, gateway_url: str | None = URL, api_key: str | None = KEY) -> None:
     """List tasks."""
-    run_async(_list(as_json))
+    gateway = chosen(gateway_url, api_key)
+    run_async(_list(as_json) if gateway is None else _list_there(gateway, as_json))
 
 
 @app.command(help="Show one task: what its file says now, and what became of it so far.")
-def show(task: str = TASK, as_json: bool = JSON) -> None:
+def show(task: str = TASK, as_json: bool = JSON, gateway_url: str | None = URL, api_key: str | None = KEY) -> None:
     """Show a task."""
-    run_async(_show(task, as_json))
+    run_async(_show(task, as_json, chosen(gateway_url, api_key)))
 
 
 @app.command(help="Check task files without storing anything. Exit 1 on a problem, which is named with its line.")
@@ -57,9 +64,11 @@ def history(
     task: str | None = typer.Argument(None, metavar="[TASK]"),
     limit: int = typer.Option(20, "--limit", min=1, max=1000, help="At most so many."),
     as_json: bool = JSON,
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """Show results."""
-    run_async(_history(task, limit, as_json))
+    run_async(_history(task, limit, as_json, chosen(gateway_url, api_key)))
 
 
 async def _list(as_json: bool) -> None:
@@ -69,12 +78,11 @@ async def _list(as_json: bool) -> None:
     async with opened_state() as state:
         found = await open_heartbeat_reader(state).overview()
         settings = state.loaded.settings.heartbeat_tasks
+    told = [_task(spec, stored, settings.default_user_id) for spec, stored in found.tasks]
     if as_json:
-        told = [_task(spec, stored, settings.default_user_id) for spec, stored in found.tasks]
         render.out_json({"tasks": told, "problems": list(found.problems)})
-    elif found.tasks:
-        rows = [_row(spec, stored, settings.default_user_id) for spec, stored in found.tasks]
-        render.out_table(("TASK", "WHEN", "MODE", "NEXT", "LAST", "RESULT", "USER"), rows)
+    elif told:
+        render.out_table(HEADER, map(_row, told))
     elif not settings.tasks_dirs:
         render.talk("heartbeat_tasks.tasks_dirs names no directory of task files")
     else:
@@ -85,13 +93,41 @@ async def _list(as_json: bool) -> None:
         render.talk("they are not run while heartbeat_tasks.enabled is false; `akili heartbeats run` still does")
 
 
-async def _show(typed: str, as_json: bool) -> None:
+async def _list_there(gateway: Gateway, as_json: bool) -> None:
+    tasks = await gateway.get(PATH)
+    if as_json:
+        render.out_json({"tasks": tasks, "problems": []})
+    elif tasks:
+        with read_from(gateway):
+            render.out_table(HEADER, [_row(task) for task in tasks])
+    else:
+        render.talk("there is no task in the files that you may see")
+
+
+async def _task_there(gateway: Gateway, typed: str) -> dict[str, Any]:
+    """Give the task of this name, group/name, or beginning of an id."""
+    with read_from(gateway):
+        tasks = [dict(task) for task in await gateway.get(PATH)]
+        named = [task for task in tasks if typed in (task["name"], f"{task['group']}/{task['name']}")]
+        ids = [task for task in tasks if len(typed) >= MIN_TYPED and task.get("id", "").startswith(typed)]
+    found = named or ids
+    if len(found) != 1:
+        kind = ConflictError if found else NotFoundError
+        raise kind(f"{typed[:80]!r} is {'more than one' if found else 'no'} task", hint="see: akili heartbeats list")
+    return found[0]
+
+
+async def _shown(typed: str) -> dict[str, Any]:
     from akili_cli.bootstrap.heartbeats import open_heartbeat_reader
     from akili_cli.cli.opening import opened_state
 
     async with opened_state() as state:
         spec, stored = await open_heartbeat_reader(state).shown(typed)
-        told = _task(spec, stored, state.loaded.settings.heartbeat_tasks.default_user_id)
+        return _task(spec, stored, state.loaded.settings.heartbeat_tasks.default_user_id)
+
+
+async def _show(typed: str, as_json: bool, gateway: Gateway | None) -> None:
+    told = await _shown(typed) if gateway is None else await _task_there(gateway, typed)
     if as_json:
         render.out_json(told)
     else:
@@ -144,25 +180,40 @@ async def _run(typed: str, as_json: bool) -> int:
     return ended.status.exit_code
 
 
-async def _history(typed: str | None, limit: int, as_json: bool) -> None:
+async def _results(typed: str | None, limit: int) -> list[dict[str, Any]]:
     from akili_cli.bootstrap.heartbeats import open_heartbeat_reader
     from akili_cli.cli.opening import opened_state
 
     async with opened_state() as state:
-        found = [result.as_dict() for result in await open_heartbeat_reader(state).history(typed, limit)]
+        return [result.as_dict() for result in await open_heartbeat_reader(state).history(typed, limit)]
+
+
+async def _results_there(gateway: Gateway, typed: str | None, limit: int) -> list[dict[str, Any]]:
+    if typed is None:
+        raise UsageError("name a task: a gateway tells the results of one at a time", hint="see: akili heartbeats list")
+    if limit > MAX_PAGE:
+        raise UsageError(f"a gateway tells at most {MAX_PAGE} results")
+    task = await _task_there(gateway, typed)
+    known = task.get("id")
+    return [] if known is None else list(await gateway.get(f"{PATH}/{part(str(known))}/history", {"limit": limit}))
+
+
+async def _history(typed: str | None, limit: int, as_json: bool, gateway: Gateway | None) -> None:
+    found = await _results(typed, limit) if gateway is None else await _results_there(gateway, typed, limit)
     if as_json:
         render.out_json(found)
     elif found:
-        rows = [
-            (
-                one["ended_at"],
-                f"{one['group']}/{one['name']}",
-                one["status"],
-                one["duration_s"],
-                render.fitting(str(one["error"] or one["summary"]), WIDTH),
-            )
-            for one in found
-        ]
+        with read_from(gateway):
+            rows = [
+                (
+                    one["ended_at"],
+                    f"{one['group']}/{one['name']}",
+                    one["status"],
+                    one["duration_s"],
+                    render.fitting(str(one["error"] or one["summary"]), WIDTH),
+                )
+                for one in found
+            ]
         render.out_table(("ENDED", "TASK", "STATUS", "SECONDS", "WHAT"), rows)
     else:
         render.talk("nothing has run yet")
@@ -175,12 +226,8 @@ def _task(spec: TaskSpec, stored: HeartbeatTask | None, default_user: str) -> di
     return {**told, **spec_dict(spec), "user_id": spec.user or default_user}
 
 
-def _row(spec: TaskSpec, stored: HeartbeatTask | None, default_user: str) -> tuple[str, ...]:
-    from akili_cli.domain.clock import iso
-
-    last = stored.last_run_at if stored is not None else None
-    coming = "off" if not spec.enabled else "-" if stored is None else iso(stored.next_run_at)[:16]
-    status = "-" if stored is None or stored.last_status is None else str(stored.last_status)
-    when = "-" if last is None else iso(last)[:16]
-    title = f"{spec.group}/{spec.name}"
-    return (title, spec.cron_expression, str(spec.mode), coming, when, status, spec.user or default_user)
+def _row(task: Mapping[str, Any]) -> tuple[str, ...]:
+    coming = task.get("next_run_at", "-")[:16] if task["enabled"] else "off"
+    last, status = task.get("last_run_at", "-")[:16], task.get("last_status", "-")
+    title = f"{task['group']}/{task['name']}"
+    return (title, task["cron_expression"], task["mode"], coming, last, status, task["user_id"])

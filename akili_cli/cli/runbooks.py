@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run as run_coroutine
+from akili_cli.cli.remote import KEY, URL, chosen, part, read_from
 from akili_cli.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from akili_cli.adapters.net.gateway import Gateway
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="List, show, check, play and test runbooks."
 )
 JSON = typer.Option(False, "--json", help="Print JSON.")
+PATH = "/v1/runbooks"
+COLUMNS = ("name", "category", "role", "risk", "steps", "description")
 
 
 @app.command("list", help="List all runbooks.")
-def list_(as_json: bool = JSON) -> None:
+def list_(as_json: bool = JSON, gateway_url: str | None = URL, api_key: str | None = KEY) -> None:
     """List runbooks."""
-    run_coroutine(_list(as_json))
+    run_coroutine(_list(as_json, chosen(gateway_url, api_key)))
 
 
 @app.command(help="Print one runbook.")
-def show(name: str, as_json: bool = JSON) -> None:
+def show(name: str, as_json: bool = JSON, gateway_url: str | None = URL, api_key: str | None = KEY) -> None:
     """Show a runbook."""
-    run_coroutine(_show(name, as_json))
+    run_coroutine(_show(name, as_json, chosen(gateway_url, api_key)))
 
 
 @app.command(help="Check runbooks: schema, tools, headings, recorded outputs; exit code 1 on an error.")
@@ -73,32 +80,47 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-async def _list(as_json: bool) -> None:
+async def _list(as_json: bool, gateway: Gateway | None) -> None:
+    rows = await _lines() if gateway is None else await gateway.get(PATH)
+    if as_json:
+        render.out_json(rows)
+        return
+    with read_from(gateway):
+        table = [[row[name] for name in COLUMNS] for row in rows]
+    render.out_table([name.upper() for name in COLUMNS], table)
+
+
+async def _lines() -> list[dict[str, Any]]:
     from akili_cli.bootstrap.app import open_runbooks
     from akili_cli.cli.opening import opened_state
 
     async with opened_state() as state:
-        found = open_runbooks(state).list()
-    rows = [one.as_line() for one in found]
-    if as_json:
-        render.out_json(rows)
+        return [one.as_line() for one in open_runbooks(state).list()]
+
+
+async def _show(name: str, as_json: bool, gateway: Gateway | None) -> None:
+    if gateway is None:
+        told, text = await _shown(name)
     else:
-        render.out_table(
-            ("NAME", "CATEGORY", "ROLE", "RISK", "STEPS", "DESCRIPTION"), [list(row.values()) for row in rows]
-        )
+        told = await gateway.get(f"{PATH}/{part(name)}")
+        with read_from(gateway):
+            text = str(told["body"])  # a gateway gives no file as it is written
+    if as_json:
+        render.out_json(told)
+    else:
+        render.out_markdown(text)
 
 
-async def _show(name: str, as_json: bool) -> None:
+async def _shown(name: str) -> tuple[dict[str, object], str]:
+    """Give a runbook as data, and its file as it is written."""
     from akili_cli.bootstrap.app import open_runbooks
     from akili_cli.cli.opening import opened_state
 
     async with opened_state() as state:
         one = open_runbooks(state).show(name)
-    if as_json:
-        front = one.front.model_dump(mode="json")
-        render.out_json({"name": one.slug, "path": one.path, "front_matter": front, "body": one.body})
-    else:
-        render.out_markdown(Path(one.path).read_text(encoding="utf-8"))
+    front = one.front.model_dump(mode="json")
+    told: dict[str, object] = {"name": one.slug, "path": one.path, "front_matter": front, "body": one.body}
+    return told, Path(one.path).read_text(encoding="utf-8")
 
 
 async def _validate(paths: list[Path] | None, as_json: bool) -> int:

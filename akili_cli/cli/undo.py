@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from akili_cli.cli import render
 from akili_cli.cli.boundary import run
+from akili_cli.cli.remote import KEY, URL, chosen, only_here, read_from
 from akili_cli.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from akili_cli.adapters.net.gateway import Gateway
     from akili_cli.bootstrap.app import State
     from akili_cli.core.undo.journal import Journal
     from akili_cli.core.undo.model import UndoEntry
@@ -28,49 +30,48 @@ def undo(
     entry_id: str | None = typer.Argument(None, metavar="[ID]", help="Undo entry (or audit id); an undo's undoes it."),
     listing: bool = typer.Option(False, "--list", help="Show what can be undone; change nothing."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """Undo one change, through policy, approval and audit like any other call."""
+    gateway = chosen(gateway_url, api_key)
     if listing:
         if entry_id is not None:
             raise UsageError("--list takes no id")
-        run(_list(as_json))
+        run(_list(as_json, gateway))
     else:
+        only_here(gateway, "akili undo without --list")
         raise typer.Exit(run(_undo(entry_id, as_json)))
 
 
-async def _list(as_json: bool) -> None:
-    from akili_cli.bootstrap.app import open_journal
-    from akili_cli.cli.opening import opened_state, principal
+async def _list(as_json: bool, gateway: Gateway | None) -> None:
     from akili_cli.domain.clock import iso
 
-    me = principal().user
-    async with opened_state() as state:
-        kept = [entry.as_dict() for entry in await open_journal(state).listing(me)]
-        rows = sorted((*kept, *await _not_kept(state, me)), key=lambda row: float(str(row["at"])), reverse=True)[
-            :_SHOWN
-        ]
+    rows = await _listed() if gateway is None else await gateway.get("/v1/undo", {"limit": _SHOWN})
     if as_json:
         render.out_json(rows)
         return
     if rows:
-        render.out_table(
-            ("ID", "TIME", "STATE", "TOOL", "UNDOES", "PATH", "WHY NOT"),
-            [
-                (
-                    r["id"],
-                    iso(float(str(r["at"]))),
-                    r["state"],
-                    r["tool"],
-                    r["undo_of"] or "-",
-                    r["path"],
-                    r["obstacle"],
-                )
+        with read_from(gateway):
+            table = [
+                (r["id"], iso(r["at"]), r["state"], r["tool"], r["undo_of"] or "-", r["path"], r["obstacle"])
                 for r in rows
-            ],
-        )
+            ]
+        render.out_table(("ID", "TIME", "STATE", "TOOL", "UNDOES", "PATH", "WHY NOT"), table)
     else:
         render.talk("nothing to undo")
     render.talk(LIMITS, "dim")
+
+
+async def _listed() -> list[dict[str, Any]]:
+    from akili_cli.bootstrap.app import open_journal
+    from akili_cli.cli.opening import opened_state, principal
+
+    me = principal().user
+    async with opened_state() as state:
+        kept = [entry.as_dict() for entry in await open_journal(state).listing(me)]
+        both = [*kept, *await _not_kept(state, me)]
+    return sorted(both, key=lambda row: float(str(row["at"])), reverse=True)[:_SHOWN]
 
 
 async def _not_kept(state: State, user: str) -> list[dict[str, object]]:

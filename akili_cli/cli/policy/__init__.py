@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from akili_cli.cli.boundary import run
+from akili_cli.cli.remote import KEY, URL, chosen
 
 app = typer.Typer(
     add_completion=False,
@@ -33,6 +34,8 @@ def explain(
     read_only: bool = typer.Option(False, "--read-only", help="In a read-only run."),
     autonomous: bool = typer.Option(False, "--autonomous", help="In an autonomous run."),
     as_json: bool = JSON,
+    gateway_url: str | None = URL,
+    api_key: str | None = KEY,
 ) -> None:
     """Explain a decision."""
     from akili_cli.cli.policy.explain import Question, explain_call
@@ -52,6 +55,7 @@ def explain(
                 autonomous=autonomous,
             ),
             as_json,
+            chosen(gateway_url, api_key),
         )
     )
 

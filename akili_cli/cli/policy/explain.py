@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from akili_cli.adapters.net.gateway import Gateway
 from akili_cli.bootstrap.replay import replayed
 from akili_cli.bootstrap.rulings import Asked
 from akili_cli.cli import render
 from akili_cli.cli.opening import opened_state, principal
 from akili_cli.cli.policy.opening import judge_of
+from akili_cli.cli.remote import read_from
 from akili_cli.core.audit.reader import AuditReader
-from akili_cli.core.policy.engine import DEFAULT_DENY, RuleSet, decide
-from akili_cli.core.policy.explain import changes
-from akili_cli.core.policy.model import Action, Rule
-from akili_cli.core.policy.told import addable, as_settings, base_risk, told
+from akili_cli.core.policy.engine import DEFAULT_DENY, decide
+from akili_cli.core.policy.told import told
 from akili_cli.domain.calls import Source
-from akili_cli.domain.decisions import Decision
 from akili_cli.domain.errors import UsageError
 from akili_cli.domain.nearest import nearest
 
-SOURCES = ("cli", "repl", "cron", "heartbeat", "alert")
+SOURCES = ("cli", "repl", "http", "cron", "heartbeat", "alert")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +42,32 @@ class Question:
     autonomous: bool = False
 
 
-async def explain_call(question: Question, as_json: bool) -> None:
-    """Decide and explain; raises ``UsageError``, ``InvalidArgumentsError`` and ``NotFoundError``."""
+async def explain_call(question: Question, as_json: bool, gateway: Gateway | None = None) -> None:
+    """Have it decided and explain; raises ``UsageError``, ``InvalidArgumentsError`` and ``NotFoundError``."""
     _check(question)
+    object_ = await _explained(question) if gateway is None else await _explained_there(question, gateway)
+    if as_json:
+        render.out_json(object_)
+    else:
+        with read_from(gateway):
+            _show(object_)
+
+
+async def _explained_there(question: Question, gateway: Gateway) -> Mapping[str, Any]:
+    """Ask a gateway, which decides as of a call over HTTP by whoever holds the key."""
+    if question.audit is not None or question.agent is not None or question.source is not None:
+        raise UsageError("--audit, --agent and --source are for calls of this machine; a gateway decides calls by HTTP")
+    asked = _asked(question)
+    body: dict[str, object] = {"untrusted": list(question.untrusted), "read_only": question.read_only}
+    body |= {"autonomous": question.autonomous} | ({"user": question.user} if question.user else {})
+    if question.tool is None:
+        body["command"] = asked.arguments["command"]
+    else:
+        body |= {"tool": question.tool, "arguments": dict(asked.arguments)}
+    return dict(await gateway.post("/v1/policy/explain", body))
+
+
+async def _explained(question: Question) -> Mapping[str, Any]:
     async with opened_state() as state:
         judge = judge_of(state)
         recorded: dict[str, object] = {}
@@ -63,11 +87,7 @@ async def explain_call(question: Question, as_json: bool) -> None:
                 "doubt": again.doubt,
             }
     decision = decide(action, judge.rules)
-    object_ = told(action, decision, judge.rules, recorded)
-    if as_json:
-        render.out_json(object_)
-    else:
-        _show(action, decision, judge.rules, recorded)
+    return told(action, decision, judge.rules, recorded)
 
 
 def _check(question: Question) -> None:
@@ -114,62 +134,53 @@ def _pair(text: str) -> tuple[str, object]:
         return name, value
 
 
-def _show(action: Action, decision: Decision, rules: RuleSet, recorded: dict[str, object]) -> None:
-    color = {"allow": "green", "ask": "yellow", "deny": "red"}[decision.verdict]
-    render.out_painted(render.paint(f"{decision.verdict}", color, sys.stdout))
-    run = action.run
+def _show(told: Mapping[str, Any]) -> None:
+    color = {"allow": "green", "ask": "yellow", "deny": "red"}[told["verdict"]]
+    render.out_painted(render.paint(told["verdict"], color, sys.stdout))
     circumstances = (
-        ("agent ", run.principal.agent),
-        ("playing ", run.skill),
-        ("autonomous", "" if run.autonomous else None),
-        ("read-only", "" if run.read_only else None),
-        ("after ", ", ".join(run.untrusted) or None),
+        ("agent ", told["agent"]),
+        ("playing ", told["skill"]),
+        ("autonomous", "" if told["autonomous"] else None),
+        ("read-only", "" if told["read_only"] else None),
+        ("after ", ", ".join(told["untrusted"]) or None),
     )
     how = "".join(f", {word}{what}" for word, what in circumstances if what is not None)
-    render.out(f"for:    {run.principal.user} ({action.role or 'no role'}), from {run.principal.source}{how}")
+    render.out(f"for:    {told['user']} ({told['role'] or 'no role'}), from {told['source']}{how}")
+    recorded = told.get("recorded")
     if recorded:
         doubt = f", not surely alike: {recorded['doubt']}" if recorded["doubt"] else ""
         then = f"{recorded['verdict']}, risk {recorded['risk']}, by {recorded['rule']}"
         render.out(f"then:   {then} (decided again{doubt})")
-    reasons = "; ".join((base_risk(action, decision), *decision.risk_reasons))
-    render.out(f"risk:   {decision.risk} ({reasons})")
-    render.out(f"does:   {'; '.join(effect_lines(action)) or 'nothing outside akili'}")
+    render.out(f"risk:   {told['risk']} ({'; '.join(told['risk_reasons'])})")
+    render.out(f"does:   {'; '.join(effect_lines(told['effects'])) or 'nothing outside akili'}")
     render.out("rules that matched:")
-    for hit in decision.hits:
-        render.out(f"  {hit.verdict:<5} {hit.rule_id} ({hit.origin}): {hit.because}")
-    found = changes(action, rules)
-    if found:
+    for hit in told["rules"]:
+        render.out(f"  {hit['verdict']:<5} {hit['id']} ({hit['origin']}): {hit['because']}")
+    if told["changes"]:
         render.out("what would change it:")
-    for one in found:
-        render.out(f"  {one.condition}: {one.verdict} (by {one.by})")
-    if decision.ruling == DEFAULT_DENY:
-        _show_allow(addable(action, decision, rules))
+    for one in told["changes"]:
+        render.out(f"  {one['condition']}: {one['verdict']} (by {one['rule']})")
+    if told["rules"][0]["id"] == DEFAULT_DENY.rule_id:
+        _show_allow(told["smallest_allow"])
 
 
-def _show_allow(rule: Rule | None) -> None:
+def _show_allow(rule: Mapping[str, Any] | None) -> None:
     if rule is None:
         render.out("no allow rule can allow it: its effects cannot be known or named")
         return
     render.out("the smallest rule that would allow it (under policies.rules):")
-    render.out(f"  - {json.dumps(as_settings(rule), ensure_ascii=True)}")
+    render.out(f"  - {json.dumps(rule, ensure_ascii=True)}")
 
 
-def effect_lines(action: Action) -> list[str]:
-    """Give one line per kind of effect of an action."""
-    effects = action.effects
+def effect_lines(effects: Mapping[str, Any]) -> list[str]:
+    """Give one line per kind of effect of an action, as ``Effects.as_dict`` gives them."""
+    commands = [shlex.join(argv) for argv in effects.get("commands", ())]
+    kinds = (("reads", "reads"), ("writes", "writes"), ("deletes", "deletes"), ("runs", ""), ("reaches", "hosts"))
     lines = [
-        f"{name} {', '.join(values)}"
-        for name, values in (
-            ("reads", effects.reads),
-            ("writes", effects.writes),
-            ("deletes", effects.deletes),
-            ("runs", tuple(shlex.join(command.argv) for command in effects.commands)),
-            ("reaches", effects.hosts),
-        )
-        if values
+        f"{name} {', '.join(values)}" for name, key in kinds if (values := effects.get(key, ()) if key else commands)
     ]
-    if effects.opaque is not None:
-        lines.append(f"cannot be known: {effects.opaque}")
-    if not effects.reversible:
+    if effects.get("opaque"):
+        lines.append(f"cannot be known: {effects['opaque']}")
+    if not effects["reversible"]:
         lines.append("cannot be undone")
     return lines
