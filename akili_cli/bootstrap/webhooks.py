@@ -19,12 +19,13 @@ def open_webhooks(app: App) -> WebhookService:
     state = app.state
     role_of, hooks = role_finder(state.loaded), {}
     for hook in state.loaded.settings.gateways.http.webhooks:
-        _check_role(hook, role_of(Principal(hook.user, Source.HTTP, org=state.org)))
+        check_role(hook, role_of(Principal(hook.user, Source.HTTP, org=state.org)))
         hooks[hook.name] = Webhook(hook, _secret(app, hook))
     return WebhookService(db=state.db, org=state.org, clock=state.clock, hooks=hooks)
 
 
-def _check_role(hook: WebhookSettings, role: str | None) -> None:
+def check_role(hook: WebhookSettings, role: str | None) -> None:
+    """Raise ``ConfigError`` unless a webhook's user has a role, not an admin's, and the one that the webhook wants."""
     where = f"{PLACE}: {hook.name}"
     if role is None:
         raise ConfigError(f"{where}: the user {hook.user!r} has no role", hint="give it one in security.user_roles")

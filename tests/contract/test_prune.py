@@ -43,6 +43,7 @@ OVER: list[tuple[str, dict[str, object]]] = [
     ("undo_entries", {"id": "over", "at": LONG_AGO, "why_not": "given up"}),
     ("queries", {"id": "over", "created_at": LONG_AGO}),
     ("idempotency_keys", {"idempotency_key": "over", "created_at": LONG_AGO}),
+    ("webhook_marks", {"mark": "over", "expires_at": LONG_AGO}),
     ("fires", {"id": "over", "finished_at": LONG_AGO}),
     ("nodes", {"id": "over", "seen_at": LONG_AGO}),
     ("run_effects", {"run_id": "over", "begun_at": LONG_AGO}),
