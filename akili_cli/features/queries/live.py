@@ -43,6 +43,10 @@ class _Feed:
     ended: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def first(self) -> int:
+        return self.frames[0].number if self.frames else self.last + 1
+
     def wake(self) -> None:
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
@@ -128,19 +132,18 @@ class LiveRuns:
         """
         feed, told = self._feeds.get(run_id), False
         if feed is not None and after > feed.last:
-            after = 0
+            after = feed.first - 1
             yield Notice.GAP
         while feed is not None:
             if self._closing and not told:
                 told = True
                 yield Notice.CLOSING
-            first = feed.frames[0].number if feed.frames else feed.last + 1
-            if after + 1 < first:
-                after = first - 1
+            if after + 1 < feed.first:
+                after = feed.first - 1
                 yield Notice.GAP
             elif after < feed.last:
                 after += 1
-                yield feed.frames[after - first]
+                yield feed.frames[after - feed.first]
             elif feed.ended:
                 return
             elif not await feed.wait(idle_s):
