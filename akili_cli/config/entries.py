@@ -64,7 +64,7 @@ SEED_PROVIDERS = frozenset({"anthropic", "openai", "gemini", "ollama", "builtin"
 PROVIDER_KINDS = ("litellm", "openai_compatible", "builtin")
 PLACEHOLDERS = frozenset({"change-me", "changeme", "change_me", "dev-key", "example", "placeholder", "secret"})
 PLANNED_EFFECTS = frozenset({"nodes", "secrets", "servers"})
-READ_SOURCES = frozenset({"cli", "repl", "cron", "heartbeat", "alert"})
+READ_SOURCES = frozenset({"cli", "repl", "http", "cron", "heartbeat", "alert"})
 MAX_PORT = 65_535
 _NUMBERS = (
     "budget.default_limit_usd",

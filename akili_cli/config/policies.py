@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 RiskName = Literal["low", "medium", "high", "critical"]
-SourceName = Literal["cli", "repl", "cron", "heartbeat", "alert"]
+SourceName = Literal["cli", "repl", "http", "cron", "heartbeat", "alert"]
 EffectName = Literal["reads", "writes", "deletes", "commands", "hosts", "channels"]
 DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 BuiltinRule = Literal["diagnostics", "destructive-commands"]

@@ -16,12 +16,13 @@ RUNS = {
     "core/execution/pipeline.py": "the pipeline itself",
 }
 PROVED = {
-    "core/execution/undoing.py": ("undo", "undo of git"),
+    "core/execution/undoing.py": ("undo", "undo of git", "http undo", "http undo of git"),
+    "gateways/http/rulings.py": ("http approve", "http edit", "http plan apply"),
     "cli/sandbox.py": ("sandbox run",),
     "cli/approvals.py": ("approvals approve", "approvals edit", "plan apply"),
     "cli/repl_commands.py": ("approvals approve", "approvals edit"),
-    "features/notifications/worker.py": ("channels test",),
-    "features/alerts/checking.py": ("alerts", "alerts of commands"),
+    "features/notifications/worker.py": ("channels test", "http channels test"),
+    "features/alerts/checking.py": ("alerts", "alerts of commands", "http alerts test", "http alerts test of commands"),
     "features/heartbeats/precheck.py": ("heartbeats",),
     "cli/policy/entrances.py": (),
 }

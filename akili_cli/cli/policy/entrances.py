@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
+from akili_cli.bootstrap.answers import AgentAnswers
 from akili_cli.bootstrap.goals import AgentGoals
 from akili_cli.bootstrap.ground import Ground
 from akili_cli.bootstrap.heartbeats import heartbeat_schedule, open_heartbeats
@@ -18,12 +19,14 @@ from akili_cli.cli.repl_session import Session
 from akili_cli.cli.sandbox import attempt
 from akili_cli.core.agent.journal import parse_step
 from akili_cli.core.agent.loop import AgentLoop
+from akili_cli.core.approvals.model import ApprovalStatus
 from akili_cli.core.execution.undoing import restore
 from akili_cli.core.policy.engine import RuleSet
 from akili_cli.core.policy.model import Match, Rule
 from akili_cli.core.schedule.base import Fire, Job, Schedule
 from akili_cli.domain.calls import Principal, Run, Source, StepResult
 from akili_cli.domain.decisions import BUILT_IN, Verdict
+from akili_cli.domain.errors import PolicyDeniedError
 from akili_cli.domain.ids import new_uuid
 from akili_cli.domain.messages import (
     Completion,
@@ -35,12 +38,15 @@ from akili_cli.domain.messages import (
     ToolUseBlock,
     Usage,
 )
+from akili_cli.domain.risk import Risk
 from akili_cli.features.alerts.checking import put_check
 from akili_cli.features.cron.worker import CronSchedule
 from akili_cli.features.heartbeats.model import KIND as HEARTBEAT
 from akili_cli.features.notifications.worker import put
+from akili_cli.features.queries.model import Attachment, Query, QueryDraft
 
 _PROBE, _PRIMER = "probe", "primer"
+_MANY = 1_000_000
 _TASK_FILE = """\
 ---
 name: probe
@@ -118,13 +124,18 @@ async def _prompt(ground: Ground, asked: Asked) -> StepResult | None:
 
 
 async def _runbook(ground: Ground, asked: Asked) -> StepResult | None:
-    name = asked.skill or "akili-probe"
-    path = ground.app.state.workspace.runbooks_dir / f"{name}.md"
-    path.write_text(_runbook_text(_calls(ground, asked, primes=True)), encoding="utf-8")
+    name = _put_runbook(ground, asked)
     loop = await ground.app.loop(runbook=name)
     question = Question(message=f"play the runbook {name}", runbook=name)
     run = run_of(question, Principal(asked.user, Source.CLI, asked.agent), None)
     return _probed((await loop.run(question.message, run)).steps)
+
+
+def _put_runbook(ground: Ground, asked: Asked) -> str:
+    name = asked.skill or "akili-probe"
+    path = ground.app.state.workspace.runbooks_dir / f"{name}.md"
+    path.write_text(_runbook_text(_calls(ground, asked, primes=True)), encoding="utf-8")
+    return name
 
 
 def _runbook_text(calls: list[ToolUseBlock]) -> str:
@@ -172,6 +183,16 @@ async def _apply(ground: Ground, asked: Asked) -> StepResult | None:
 async def _channel_test(ground: Ground, asked: Asked) -> StepResult | None:
     me = Principal(asked.user, Source.CLI, asked.agent)
     return await put(ground.app.pipeline, dict(asked.arguments), me, run_id=new_uuid())
+
+
+async def _http_channel_test(ground: Ground, asked: Asked) -> StepResult | None:
+    """As ``POST /v1/notification-channels/{id}/test`` does."""
+    return await put(ground.app.pipeline, dict(asked.arguments), Principal(asked.user, Source.HTTP), run_id=new_uuid())
+
+
+async def _http_alert_test(ground: Ground, asked: Asked) -> StepResult | None:
+    """As ``POST /v1/alerts/{id}/test`` does."""
+    return await put_check(ground.app.pipeline, asked.tool, asked.arguments, Principal(asked.user, Source.HTTP))
 
 
 async def _sandbox(ground: Ground, asked: Asked) -> StepResult | None:
@@ -266,6 +287,79 @@ async def _alert(ground: Ground, asked: Asked) -> StepResult | None:
     return await put_check(ground.app.pipeline, asked.tool, asked.arguments, Principal(asked.user, Source.ALERT))
 
 
+async def _http_approve(ground: Ground, asked: Asked) -> StepResult | None:
+    held = await replace(ground.app.pipeline, rules=_HOLD_ALL).run(asked.call(), _fresh(asked))
+    if held.approval_id is None:
+        return None
+    return (await ground.app.pipeline.resume(held.approval_id, _approver_over_http(ground, asked)))[1]
+
+
+async def _http_amend(ground: Ground, asked: Asked) -> StepResult | None:
+    """Over HTTP whoever changed a grave call may not approve it: then somebody else does."""
+    run, pipeline = _fresh(asked), ground.app.pipeline
+    held = await replace(pipeline, rules=_HOLD_ALL).run(asked.call(), run)
+    if held.approval_id is None:
+        return None
+    try:
+        return (await pipeline.amend(held.approval_id, dict(asked.arguments), run.principal))[1]
+    except PolicyDeniedError:
+        waiting = await ground.app.approvals.list(ApprovalStatus.PENDING, _MANY)
+        (changed,) = [one for one in waiting if one.run_id == run.id]
+        return (await pipeline.resume(changed.id, _approver_over_http(ground, asked)))[1]
+
+
+async def _http_apply(ground: Ground, asked: Asked) -> StepResult | None:
+    run = replace(_fresh(asked), plan=True)
+    await replace(ground.app.pipeline, rules=_HOLD_ALL).run(asked.call(), run)
+    plan = await ground.app.approvals.plans.seal(run, "probe")
+    by = _approver_over_http(ground, asked)
+    return None if plan is None else (await ground.app.pipeline.apply_plan(plan.id, by))[0][1]
+
+
+def _approver_over_http(ground: Ground, asked: Asked) -> Principal:
+    """Give somebody else who may rule on everything over HTTP; where nobody may, the ruling comes from the terminal."""
+    for user in (_APPROVER.user, *ground.judge.world.user_roles):
+        by = Principal(user, Source.HTTP)
+        if user != asked.user and ground.app.approvals.approvers.power_of(by).highest is Risk.CRITICAL:
+            return by
+    return _APPROVER
+
+
+async def _http_undo(ground: Ground, asked: Asked) -> StepResult | None:
+    me = Principal(asked.user, Source.HTTP, asked.agent)
+    return await restore(ground.app.pipeline, asked.tool, asked.arguments, me, "probe")
+
+
+async def _http_runbook(ground: Ground, asked: Asked) -> StepResult | None:
+    name = _put_runbook(ground, asked)
+    return await _answered(ground, asked, QueryDraft(message=name, runbook=name, read_only=asked.read_only))
+
+
+async def _webhook(ground: Ground, asked: Asked) -> StepResult | None:
+    delivered = tuple(Attachment(label=label, text="text from outside") for label in asked.untrusted)
+    return await _answered(ground, asked, QueryDraft(message="probe", attachments=delivered, read_only=asked.read_only))
+
+
+async def _answered(ground: Ground, asked: Asked, draft: QueryDraft) -> StepResult | None:
+    """Through what answers every question that came in over the network."""
+    query = Query(
+        id=new_uuid(),
+        org="default",
+        user=asked.user,
+        source=str(Source.HTTP),
+        correlation_id="probe",
+        conversation_id=None,
+        draft=draft,
+        created_at=0.0,
+    )
+    answers = AgentAnswers(await _scripted(ground, asked, primes=False), ground.app.runbooks)
+    try:
+        await answers.answer(query, _ProbeSteps(query.id), lambda _event: None, lambda: False)
+    except _SeenError as seen:
+        return seen.step
+    return None
+
+
 _KEPT = frozenset({"untrusted", "skill"})
 ENTRANCES = (
     Entrance(
@@ -312,5 +406,61 @@ ENTRANCES = (
         only="shell_exec",
         send=_alert,
     ),
+    Entrance(
+        name="http channels test",
+        source=Source.HTTP,
+        carries=frozenset(),
+        agents=False,
+        only="notification_deliver",
+        send=_http_channel_test,
+    ),
+    Entrance(
+        name="http alerts test",
+        source=Source.HTTP,
+        carries=frozenset(),
+        agents=False,
+        only="endpoint_check",
+        send=_http_alert_test,
+    ),
+    Entrance(
+        name="http alerts test of commands",
+        source=Source.HTTP,
+        carries=frozenset(),
+        agents=False,
+        only="shell_exec",
+        send=_http_alert_test,
+    ),
+    Entrance(name="http cron trigger", source=Source.CRON, carries=_KEPT, primes=True, agents=False, send=_cron),
     Entrance(name="sandbox run", source=Source.CLI, carries=frozenset(), only="sandbox_probe", send=_sandbox),
+    Entrance(name="http approve", source=Source.HTTP, carries=_KEPT, resumes=True, agents=False, send=_http_approve),
+    Entrance(name="http edit", source=Source.HTTP, carries=_KEPT, resumes=True, agents=False, send=_http_amend),
+    Entrance(name="http plan apply", source=Source.HTTP, carries=_KEPT, resumes=True, agents=False, send=_http_apply),
+    Entrance(
+        name="http undo", source=Source.HTTP, carries=frozenset(), agents=False, only="file_restore", send=_http_undo
+    ),
+    Entrance(
+        name="http undo of git",
+        source=Source.HTTP,
+        carries=frozenset(),
+        agents=False,
+        only="git_restore",
+        send=_http_undo,
+    ),
+    Entrance(
+        name="http runbooks run",
+        source=Source.HTTP,
+        carries=frozenset({"read_only", "untrusted", "skill"}),
+        always=frozenset({"skill"}),
+        primes=True,
+        agents=False,
+        send=_http_runbook,
+    ),
+    Entrance(
+        name="webhook",
+        source=Source.HTTP,
+        carries=frozenset({"read_only", "untrusted"}),
+        always=frozenset({"untrusted"}),
+        agents=False,
+        send=_webhook,
+    ),
 )
