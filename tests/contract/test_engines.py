@@ -142,3 +142,27 @@ async def test_closing_waits_for_what_runs(engine: Engine, bodies: Bodies) -> No
     asyncio.get_running_loop().call_later(0.1, bodies.hold.set)
     await engine.close(drain_s=5)
     assert bodies.hold.is_set()
+
+
+async def test_what_is_cut_off_at_the_end_has_neither_ended_nor_failed(tmp_path: Path, bodies: Bodies) -> None:
+    cut: list[str] = []
+
+    async def body(steps: Steps, payload: Mapping[str, Json]) -> Json:
+        try:
+            return await bodies.waits(steps, payload)
+        except asyncio.CancelledError:
+            cut.append(steps.run_id)
+            raise
+
+    engine = open_dbos("node-1", {"waits": body}, tmp_path / "engine.db")
+    await engine.start("r", "waits", {})
+    while "r" not in engine._playing or not engine._tasks:
+        await asyncio.sleep(0)
+    await engine.close()
+    assert cut == ["r"]
+    bodies.hold.set()
+    again = open_dbos("node-2", bodies.table(), tmp_path / "engine.db", poll_s=0.05)
+    assert [run.id for run in await again.unfinished(["node-1"])] == ["r"]
+    await again.resume(["r"])
+    assert (await again.wait("r")).result == "held"
+    await again.close()

@@ -251,3 +251,10 @@ async def test_a_damaged_row_is_a_storage_error(db: AnyDatabase, history: Histor
         await db.write(lambda c, damage=damage: c.execute(sql, {"blocks": damage}))  # type: ignore[misc] # bound now
         with pytest.raises(StorageError, match="damaged"):
             await history.load(conversation, "ann")
+
+
+async def test_messages_of_one_run_are_added_once(history: History) -> None:
+    conversation = await history.create("ann")
+    for run in ("r1", "r1", "r2", None, None):
+        await history.append(conversation, "ann", (user("q"), says("a")), once=run)
+    assert len(await history.load(conversation, "ann")) == 6  # of eight: the newest six are loaded

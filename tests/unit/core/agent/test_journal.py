@@ -4,11 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from akili_cli.adapters.telemetry.redact import Redactor
+from akili_cli.core.agent.history import History
 from akili_cli.core.agent.journal import (
     KeptJournal,
     completion_as_dict,
@@ -18,11 +21,12 @@ from akili_cli.core.agent.journal import (
 )
 from akili_cli.core.agent.loop import AgentLoop
 from akili_cli.core.agent.report import RunReport
-from akili_cli.core.agent.settings import AgentSettings
+from akili_cli.core.agent.settings import AgentSettings, MemorySettings
 from akili_cli.core.policy.model import Match, Rule
 from akili_cli.domain.calls import Principal, Source, Status, StepResult, ToolCall
 from akili_cli.domain.decisions import BUILT_IN, Decision, Origin, RuleHit, Verdict
 from akili_cli.domain.errors import ModelError
+from akili_cli.domain.events import Event
 from akili_cli.domain.messages import Attempt, Completion, Message, TextBlock, Usage
 from akili_cli.domain.ports import NoKnowledge
 from akili_cli.domain.risk import Risk
@@ -215,6 +219,64 @@ async def test_a_held_call_that_is_not_approved_is_a_refusal_the_model_reads(tmp
     assert change.ran == 0
 
 
+async def conversing(
+    bench: Bench, loop: AgentLoop, steps: DictSteps, conversation: str, *, is_stopped: bool = False
+) -> RunReport:
+    journal = KeptJournal(steps, bench.redactor, lambda: is_stopped)
+    run = run_by(source=Source.HTTP, conversation_id=conversation)
+    return await loop.run("go", run, journal=journal, emit=EVENTS.append)
+
+
+EVENTS: list[Event] = []
+
+
+@pytest.mark.parametrize(
+    ("dies_after", "asked_twice"), [("earlier", None), ("model 1", 0), ("call 1.1", None), ("model 2", 1)]
+)
+async def test_a_conversation_gets_the_messages_of_a_run_once_wherever_it_was_cut_off(
+    tmp_path: Path, dies_after: str, asked_twice: int | None
+) -> None:
+    EVENTS.clear()
+    script: list[Any] = [use(id="a"), "done"]
+    if asked_twice is not None:
+        script.insert(asked_twice, script[asked_twice])
+    model = ScriptedModel(*script)
+    async with stage(tmp_path, model) as (bench, plain):
+        history = History(bench.db, "default", bench.clock, MemorySettings.model_validate({}))
+        loop = replace(plain, history=history)
+        talk = await history.create("ann")
+        await history.append(talk, "ann", (Message("user", (TextBlock("before"),)),))
+        steps = DictSteps(dies_after=[dies_after])
+        with pytest.raises(CrashError):
+            await conversing(bench, loop, steps, talk)
+        assert len(await history.load(talk, "ann")) == 1
+        report = await conversing(bench, loop, DictSteps(steps.kept), talk)
+        assert report.status is Status.OK
+        stored = await history.load(talk, "ann")
+        again = await conversing(bench, loop, DictSteps(steps.kept), talk)  # as if the end had not been noted
+        assert again.status is Status.OK
+        assert await history.load(talk, "ann") == stored
+    assert [message.role for message in stored] == ["user", "user", "assistant", "user", "assistant"]
+    assert {event.name for event in EVENTS} >= {"run.started", "text", "run.finished"}
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+async def test_a_run_that_is_cancelled_ends_only_if_somebody_stopped_it(tmp_path: Path, is_stopped: bool) -> None:
+    EVENTS.clear()
+    async with stage(tmp_path, ScriptedModel("x", gate=asyncio.Event())) as (bench, plain):
+        history = History(bench.db, "default", bench.clock, MemorySettings.model_validate({}))
+        loop = replace(plain, history=history)
+        talk = await history.create("ann")
+        running = asyncio.create_task(conversing(bench, loop, DictSteps(), talk, is_stopped=is_stopped))
+        while not loop.model.requests:  # type: ignore[attr-defined]  # a scripted one
+            await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert len(await history.load(talk, "ann")) == (1 if is_stopped else 0)
+    assert (EVENTS[-1].name == "run.finished") is is_stopped
+
+
 async def test_a_providers_failure_is_kept_as_one(tmp_path: Path) -> None:
     model = ScriptedModel(ModelError("it is down", hint="wait"))
     async with stage(tmp_path, model) as (bench, loop):
@@ -222,6 +284,7 @@ async def test_a_providers_failure_is_kept_as_one(tmp_path: Path) -> None:
         first = await play(bench, loop, steps)
         again = await play(bench, loop, DictSteps(steps.kept))
     assert first.status is again.status is Status.FAILED
+    assert first.failure == again.failure == "model"
     assert "it is down" in again.error
     assert len(model.requests) == 1
 

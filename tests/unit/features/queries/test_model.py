@@ -15,7 +15,7 @@ def query(**changed: object) -> Query:
         "source": "http",
         "correlation_id": "c" * 16,
         "conversation_id": None,
-        "draft": QueryDraft(message="why?"),
+        "draft": QueryDraft(message="why is the disk full?"),
         "created_at": 0.0,
     }
     return Query(**{**told, **changed})  # type: ignore[arg-type]  # the fields above
