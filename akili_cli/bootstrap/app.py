@@ -40,8 +40,8 @@ from akili_cli.core.approvals.approvers import Approvers
 from akili_cli.core.approvals.model import Asker
 from akili_cli.core.approvals.queue import ApprovalQueue
 from akili_cli.core.approvals.request import Place, no_layers
-from akili_cli.core.audit.chain import load_or_create_key
 from akili_cli.core.audit.log import AuditLog, open_audit_log
+from akili_cli.core.audit.shared_key import load_shared_key
 from akili_cli.core.budget.ledger import Ledger
 from akili_cli.core.execution.cache import ResultCache
 from akili_cli.core.execution.pipeline import Pipeline
@@ -300,7 +300,7 @@ async def open_app(state: State, *, asker: Asker | None = None) -> AsyncIterator
         tracer = open_tracer(settings.observability.tracing, state.redactor, stack)
         sandbox = WatchedSandbox(open_sandbox(state), settings.sandbox.type, tracer, state.clock)
         stack.push_async_callback(sandbox.close)
-        key = load_or_create_key(state.workspace.audit_key)
+        key = await load_shared_key(state.db, state.org, state.workspace.audit_key)
         audit = await open_audit_log(state.db, state.workspace.audit_dir, key, state.clock, state.redactor, state.org)
         audit.tracer = tracer
         stack.push_async_callback(audit.close)

@@ -19,8 +19,8 @@ from akili_cli.config.lines import Loaded
 from akili_cli.config.load import load_settings
 from akili_cli.config.paths import home_of, open_workspace, protected_roots
 from akili_cli.core.approvals.model import Asker
-from akili_cli.core.audit.chain import load_or_create_key
 from akili_cli.core.audit.log import AuditLog, open_audit_log
+from akili_cli.core.audit.shared_key import load_shared_key
 from akili_cli.core.policy.engine import RuleSet
 from akili_cli.domain.calls import Principal, Source
 from akili_cli.domain.errors import WorkspaceError
@@ -76,8 +76,8 @@ async def opened_app(asker: Asker | None = None, overrides: dict[str, object] | 
 @asynccontextmanager
 async def opened_log(state: State) -> AsyncIterator[AuditLog]:
     """Open the record alone, for a person's change to akili's own state; raises ``AuditError``."""
-    directory, key = state.workspace.audit_dir, load_or_create_key(state.workspace.audit_key)
-    log = await open_audit_log(state.db, directory, key, state.clock, state.redactor, state.org)
+    key = await load_shared_key(state.db, state.org, state.workspace.audit_key)
+    log = await open_audit_log(state.db, state.workspace.audit_dir, key, state.clock, state.redactor, state.org)
     tell_interrupted(log.interrupted)
     try:
         yield log

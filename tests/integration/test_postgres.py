@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -195,6 +196,21 @@ def test_nothing_of_another_organisation_is_seen_or_changed(pair: tuple[Placed, 
         assert one.run("audit", "anchor").returncode == 0
     names = {row["name"] for row in as_json(acme, "db", "query", "SELECT name FROM organizations")}
     assert names == {"Acme Corp", "Other"}
+
+
+def test_a_node_with_an_audit_key_of_its_own_does_not_start(dsn: str, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    first, second = Placed(tmp_path / "a", dsn), Placed(tmp_path / "b", dsn)
+    for one in (first, second):
+        one.configure()
+    ok(first, "query", "-m", "Is this host healthy?")
+    refused = second.run("query", "-m", "Is this host healthy?")
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert b"kept with another key" in refused.stderr
+    assert b"hint: copy audit.key" in refused.stderr
+    shutil.copy(first.workspace / "audit.key", second.workspace / "audit.key")
+    ok(second, "query", "-m", "Is this host healthy?")
 
 
 def test_each_organisation_finds_its_own_runbooks(pair: tuple[Placed, Placed]) -> None:

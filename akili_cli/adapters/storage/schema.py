@@ -710,6 +710,7 @@ STEPS: tuple[Step, ...] = (
             ),
         ),
     ),
+    Step("0021_audit_keys", (), {"organizations": {"audit_key": "text?"}}),
 )
 
 

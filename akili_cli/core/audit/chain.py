@@ -32,7 +32,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 class ChainKey:
     """The workspace's audit key, split in keys for entries, stream heads, anchors and exports."""
 
-    __slots__ = ("_anchors", "_exports", "_heads", "_inner", "_outer")
+    __slots__ = ("_anchors", "_exports", "_heads", "_inner", "_outer", "fingerprint")
 
     def __init__(self, key: bytes) -> None:
         """Derive the keys; raises ``AuditError`` when the key is not 32 bytes."""
@@ -44,6 +44,7 @@ class ChainKey:
         self._heads = hmac.digest(key, b"akili audit head", "sha256")
         self._anchors = hmac.digest(key, b"akili audit anchor", "sha256")
         self._exports = hmac.digest(key, b"akili audit export", "sha256")
+        self.fingerprint = hmac.digest(key, b"akili audit key fingerprint", "sha256").hex()
 
     def entry_hash(self, body: bytes) -> str:
         """Give the hash (64 hex characters) of an entry's body."""

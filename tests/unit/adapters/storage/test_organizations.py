@@ -25,7 +25,8 @@ async def test_an_organisation_is_made_on_first_use_and_once(tmp_path: Path) -> 
     assert await open_organization(db, "acme  CORP", 6.0) == "acme-corp"
     rows = await db.read(lambda c: c.execute("SELECT * FROM organizations"))
     await db.close()
-    assert rows == [{"id": "acme-corp", "name": "Acme Corp", "slug": "acme-corp", "created_at": 5.0}]
+    made = {"id": "acme-corp", "name": "Acme Corp", "slug": "acme-corp", "created_at": 5.0, "audit_key": None}
+    assert rows == [made]
 
 
 def test_every_table_belongs_to_organisations_or_is_shared_on_purpose() -> None:
