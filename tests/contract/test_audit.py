@@ -17,7 +17,7 @@ import pytest
 from akili_cli.adapters.storage.backends.sqlite import open_sqlite
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.telemetry.redact import Redactor
-from akili_cli.core.audit.linefile import is_locked
+from akili_cli.core.audit.linefile import LineReader, is_locked
 from akili_cli.core.audit.log import AuditLog, open_audit_log
 from akili_cli.core.audit.model import AuditEntry, AuditRecord, Kind, Result
 from akili_cli.core.audit.reader import AuditReader, Search
@@ -82,6 +82,26 @@ async def test_verify_while_another_writes(db: Database, tmp_path: Path) -> None
     while not writing.done():
         assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
     await writing
+    await log.close()
+
+
+async def test_lines_that_arrive_between_two_looks_at_rows_are_no_damage(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await opened(db, tmp_path)
+    await log.append_all([record(number) for number in range(3)])
+    path = tmp_path / "audit" / f"{log.stream}.jsonl"
+    whole = path.read_bytes()
+    os.truncate(path, whole.index(b"\n") + 1)
+    hold = LineReader.hold
+
+    def held(self: LineReader, line: bytes) -> None:
+        hold(self, line)
+        path.write_bytes(whole)
+
+    monkeypatch.setattr(LineReader, "hold", held)
+    assert (await verify(db, tmp_path / "audit", KEY)).problems == ()
+    assert path.read_bytes() == whole
     await log.close()
 
 

@@ -199,19 +199,20 @@ class _Verification:
     def _check_rows(self, stream: _Stream, reader: LineReader | None) -> None:
         """Steps: 1 whole pages as long as all is right, 2 else a few row by row, 3 what the end of the rows says."""
         pages = PageReader(self._connection, stream.name, pool=self._pool)
-        after = lagging = 0
+        after = 0
         while True:
-            if not stream.found and after == stream.count and self._check_page(stream, reader, pages):
+            is_right = not stream.found and not stream.lagging and after == stream.count
+            if is_right and self._check_page(stream, reader, pages):
                 after = stream.count
                 continue
             pages.settle()
             rows = store.page(self._connection, stream.name, after, PAGE_ROWS if stream.found else _SLOW_ROWS)
-            lagging += self._check_each(stream, reader, rows)
+            self._check_each(stream, reader, rows)
             last = rows[-1]["seq"] if rows else None
             if not isinstance(last, int) or last <= after:
                 break
             after = last
-        stream.lagging, young = lagging, stream.last_at > self._began_at - WRITE_LAG_S
+        lagging, young = stream.lagging, stream.last_at > self._began_at - WRITE_LAG_S
         if lagging and not (young and is_locked(file_of(self._directory, stream.name))):
             stream.problem(None, f"its file ends {lagging} lines too early")  # no writer is between commit and line
         if store.rows_before_first(self._connection, stream.name):
@@ -229,12 +230,18 @@ class _Verification:
         stream.last_hash, stream.last_at = page.last_hash, page.last_at
         return True
 
-    def _check_each(self, stream: _Stream, reader: LineReader | None, rows: list[Row]) -> int:
-        """Look at rows one by one; give how many have no line yet."""
-        lagging = 0
+    def _check_each(self, stream: _Stream, reader: LineReader | None, rows: list[Row]) -> None:
+        """Look at rows one by one.
+
+        After the first whose line is not there yet none is looked for: a writer may add them at any moment, and
+        theirs would be taken for those of the rows that follow.
+        """
         for row in rows:
             line = self._fitting_line(stream, row) or self._examined_line(stream, row)
             if reader is None:
+                continue
+            if stream.lagging:
+                stream.lagging += 1
                 continue
             found = reader.next()
             if found == line:
@@ -242,9 +249,8 @@ class _Verification:
             if found.endswith(b"\n"):
                 self._tell_difference(stream, reader, found, line)
             else:
-                lagging += 1
+                stream.lagging = 1
                 reader.hold(found)
-        return lagging
 
     def _fitting_line(self, stream: _Stream, row: Row) -> bytes | None:
         """Give the line of a row that is right in every column, None when it has to be looked at closely.
