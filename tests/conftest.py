@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from akili_cli.adapters.storage.backends import sqlite
+from akili_cli.adapters.storage.backends.sqlite import SqliteDatabase, open_sqlite
+from akili_cli.adapters.storage.schema import STEPS, Step
+
+MIGRATING = ("test_sqlite.py", "test_migrations.py", "test_storage.py", "test_schema.py")
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 
@@ -37,6 +45,40 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         real(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture(scope="session")
+def _ready_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Give the file of an empty database with all tables, made as akili makes it."""
+    path = tmp_path_factory.mktemp("schema") / "akili.db"
+
+    async def make() -> None:
+        await (await open_sqlite(path)).close()
+
+    asyncio.run(make())
+    return path.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def _copied_schema(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _ready_database: bytes) -> None:
+    """Where migrations are not what is tested, a new SQLite file begins as a copy of one that has been through them."""
+    if request.path.name in MIGRATING:
+        return
+    real = sqlite._open
+
+    def opened(path: Path, busy_timeout_s: float, steps: Sequence[Step]) -> SqliteDatabase:
+        is_new = steps is STEPS and not os.path.lexists(path)
+        if is_new:
+            with contextlib.suppress(OSError, ValueError):  # akili says what is wrong with the place
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with open(descriptor, "wb") as file:
+                    file.write(_ready_database)
+        database = real(path, busy_timeout_s, steps)
+        if is_new:
+            database.migrated = tuple(step.name for step in steps)
+        return database
+
+    monkeypatch.setattr(sqlite, "_open", opened)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
