@@ -103,6 +103,7 @@ def _counted(app: App, ticking: Ticking | None) -> tuple[Metrics, Callable[[], A
 
     metrics = Metrics()
     counting = Counting(metrics, frozenset(app.pipeline.tools.names()))
+    counting.begin()
     if ticking is not None:
         ticking.ticker.watch = counting.ticked
     page = Exposition(app, metrics, ticking)

@@ -19,6 +19,8 @@ HEAVY = (
     "google",
     "psycopg",
     "docker",
+    "prometheus_client",
+    "opentelemetry",
 )
 PARSER_ONLY = (*HEAVY, "httpx", "pydantic", "rich", "yaml", "sqlite3", "asyncio", "prompt_toolkit")
 PROGRAM = """

@@ -17,7 +17,7 @@ from akili_cli.domain.clock import iso
 correlation: ContextVar[str] = ContextVar("correlation", default="")
 
 _QUIET = ("asyncio", "httpcore", "httpx", "litellm", "LiteLLM", "LiteLLM Router", "openai", "psycopg", "urllib3")
-_OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _LINE_BREAKS = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 

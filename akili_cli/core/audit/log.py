@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Sequence
+from contextvars import Context
 from pathlib import Path
 
 from akili_cli.adapters.storage.base import Connection, Database, Row
@@ -116,7 +117,7 @@ class AuditLog:
         waiting = Waiting(drafts, guard, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._flusher is None:
-            self._flusher = asyncio.create_task(self._flush())
+            self._flusher = asyncio.create_task(self._flush(), context=Context())  # it writes for many, not for one
         with self.tracer.span("audit.append", {"akili.records": len(drafts)}):
             return await waiting.future
 

@@ -23,6 +23,7 @@ _FIRES = {
     "heartbeat_task.fire": ("akili_heartbeat_tasks", "executed"),
     "query.run": ("akili_queries", "started"),
 }
+ANOMALIES = ("error_rate", "budget_spike", "denial_burst", "quick_approvals")
 TICKS = {
     "cron": "akili_scheduler_tick_duration_seconds",
     "alert": "akili_alerting_tick_duration_seconds",
@@ -46,6 +47,11 @@ class Counting:
 
     numbers: Numbers
     tools: frozenset[str]
+
+    def begin(self) -> None:
+        """Show what is noticed seldom as nothing from the beginning: a number that appears as 1 is no increase."""
+        for kind in ANOMALIES:
+            self.numbers.add("akili_anomalies", {"kind": kind}, 0.0)
 
     def observe(self, entry: AuditEntry) -> None:
         """Count one entry."""

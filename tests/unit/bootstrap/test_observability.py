@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from akili_cli.bootstrap.observability import open_observability
 from akili_cli.core.audit.model import AuditRecord, Kind, Result
 from akili_cli.domain.calls import Principal, Run, ToolCall
+from akili_cli.features.anomalies.model import AnomalyKind
 from tests.fakes.node import node
 
 
@@ -61,6 +62,14 @@ async def test_anomalies_are_looked_for_when_they_are_switched_on_and_counted_to
         await watch.tick(app.state.clock.now())
         assert seen.metrics is not None
         assert values(seen.metrics.text())["akili_anomalies_total{'kind': 'denial_burst'}"] == 1
+
+
+async def test_every_kind_of_anomaly_is_shown_as_nothing_from_the_beginning(tmp_path: Path) -> None:
+    on = {"observability.metrics.enabled": True}
+    async with node(tmp_path, **on) as (app, ticking), open_observability(app, ticking) as seen:
+        assert seen.metrics is not None
+        found = values(seen.metrics.text())
+    assert {found[f"akili_anomalies_total{{'kind': '{kind}'}}"] for kind in AnomalyKind} == {0.0}
 
 
 async def test_one_observer_that_breaks_does_not_blind_the_other(
