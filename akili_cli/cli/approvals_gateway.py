@@ -13,6 +13,7 @@ from akili_cli.cli.received import received
 from akili_cli.cli.remote import MIN_TYPED, part, read_from
 from akili_cli.core.agent.report import EXIT_CODES
 from akili_cli.core.approvals.model import ApprovalStatus
+from akili_cli.core.approvals.request import SHORT_ID_CHARS
 from akili_cli.domain.calls import Status
 from akili_cli.domain.errors import ConflictError, NotFoundError, UsageError
 
@@ -31,7 +32,8 @@ async def card(gateway: Gateway, typed: str) -> Mapping[str, Any]:
     if len(typed) < MIN_TYPED:
         raise UsageError(f"{typed!r} is too short for an id; give {MIN_TYPED} characters or more")
     if len(typed) == ID_CHARS:
-        return dict(await gateway.get(f"{PATH}/{part(typed)}"))
+        with read_from(gateway):
+            return dict(await gateway.get(f"{PATH}/{part(typed)}"))
     with read_from(gateway):
         found = [one for one in await cards(gateway, True) if str(one["id"]).startswith(typed)]
     if not found:
@@ -47,10 +49,11 @@ async def show(gateway: Gateway, typed: str, as_json: bool) -> None:
     if as_json:
         render.out_json(known)
         return
-    for line in card_lines(*received(known)):
+    approval, facts = received(known)
+    for line in card_lines(approval, facts):
         render.out(line)
-    if known["status"] == ApprovalStatus.PENDING:
-        name = known["plan"] or known["short_id"]
+    if approval.status is ApprovalStatus.PENDING:
+        name = approval.plan_id or approval.id[:SHORT_ID_CHARS]
         render.talk(f"akili approvals approve {name} runs exactly this, once; akili approvals deny {name} refuses it")
 
 
@@ -68,12 +71,12 @@ async def show_plan(gateway: Gateway, plan_id: str, as_json: bool) -> None:
 
 async def approve(gateway: Gateway, typed: str, changes: Mapping[str, object], as_json: bool) -> int:
     """Approve one call and say what came of it; what was refused or failed is raised."""
-    known = await card(gateway, typed)
-    if not as_json and not changes and known["status"] == ApprovalStatus.PENDING:
-        for line in card_lines(*received(known)):
+    approval, facts = received(await card(gateway, typed))
+    if not as_json and not changes and approval.status is ApprovalStatus.PENDING:
+        for line in card_lines(approval, facts):
             render.talk(line, "dim")
     body = {"arguments": dict(changes)} if changes else {}
-    done = await gateway.post(f"{PATH}/{part(known['id'])}/approve", body)
+    done = await gateway.post(f"{PATH}/{part(approval.id)}/approve", body)
     with read_from(gateway):
         waits, output, success = done["status"] == "pending", done.get("output"), done.get("success")
     if as_json:
@@ -81,7 +84,7 @@ async def approve(gateway: Gateway, typed: str, changes: Mapping[str, object], a
     else:
         what = "one more must approve" if waits else "approved"
         ended = Status.APPROVAL_REQUIRED if waits else Status.OK if success else "its run goes on"
-        render.talk(f"{what} {known['short_id']}: {known['tool']}: {ended}")
+        render.talk(f"{what} {approval.id[:SHORT_ID_CHARS]}: {approval.tool}: {ended}")
         if output:
             render.out(str(output))
     return EXIT_CODES[Status.APPROVAL_REQUIRED] if waits else 0
@@ -109,12 +112,12 @@ async def approve_plan(gateway: Gateway, plan_id: str, only: tuple[int, ...], as
 
 async def deny(gateway: Gateway, typed: str, feedback: str, as_json: bool) -> None:
     """Deny one call."""
-    known = await card(gateway, typed)
-    done = await gateway.post(f"{PATH}/{part(known['id'])}/deny", {"feedback": feedback})
+    approval, _facts = received(await card(gateway, typed))
+    done = await gateway.post(f"{PATH}/{part(approval.id)}/deny", {"feedback": feedback})
     if as_json:
         render.out_json(done)
     else:
-        render.talk(f"denied {known['short_id']}: {known['tool']}; nothing was run")
+        render.talk(f"denied {approval.id[:SHORT_ID_CHARS]}: {approval.tool}; nothing was run")
 
 
 async def deny_plan(gateway: Gateway, plan_id: str, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from akili_cli.adapters.net.gateway import Frame, Gateway
 from akili_cli.cli import render
 from akili_cli.cli.question import Question
+from akili_cli.cli.remote import read_from
 from akili_cli.cli.watching import tell_unbegun, watcher
 from akili_cli.core.agent.report import EXIT_CODES, RunReport
 from akili_cli.domain.calls import Status
@@ -88,8 +89,9 @@ class _Asked:
         asked = self.question
         conversation = asked.conversation_id
         if asked.go_on:
-            newest = await self.gateway.get("/v1/conversations", {"limit": 1})
-            conversation = str(newest[0]["id"]) if isinstance(newest, list) and newest else None
+            with read_from(self.gateway):
+                newest = await self.gateway.rows("/v1/conversations", limit=1)
+                conversation = str(newest[0]["id"]) if newest else None
             if conversation is None:
                 raise NotFoundError("there is no conversation to go on with")
         attachments = [{"label": _fitting(label), "text": text} for label, text in asked.attachments]

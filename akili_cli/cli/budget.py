@@ -55,7 +55,7 @@ def _rows(told: Level) -> list[tuple[str, ...]]:
     above = [] if told["organisation"] is None else [_row("organisation", told["organisation"], 0)]
     below = {level["name"]: level for level in told["runs"]}
     runs = [_row("run", level, 2 + _depth(level, below)) for level in told["runs"]]
-    return [*above, _row("user", {"name": told["user"], "max_tokens": None, **told}, 1), *runs]
+    return [*above, _row("user", {**told, "name": told["user"], "max_tokens": None}, 1), *runs]
 
 
 def _row(name: str, level: Level, depth: int) -> tuple[str, ...]:

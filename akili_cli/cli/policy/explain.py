@@ -64,7 +64,8 @@ async def _explained_there(question: Question, gateway: Gateway) -> Mapping[str,
         body["command"] = asked.arguments["command"]
     else:
         body |= {"tool": question.tool, "arguments": dict(asked.arguments)}
-    return dict(await gateway.post("/v1/policy/explain", body))
+    with read_from(gateway):
+        return dict(await gateway.post("/v1/policy/explain", body))
 
 
 async def _explained(question: Question) -> Mapping[str, Any]:
