@@ -16,6 +16,7 @@ from akili_cli.core.agent.journal import Journal, NoJournal
 from akili_cli.core.agent.prompt import system_prompt
 from akili_cli.core.agent.report import RunReport, worst
 from akili_cli.core.agent.settings import AgentSettings
+from akili_cli.core.agent.spans import answer_span, request_span, run_span
 from akili_cli.core.agent.spending import Spending
 from akili_cli.core.agent.turn import TurnRunner
 from akili_cli.core.agent.window import fit
@@ -35,7 +36,7 @@ from akili_cli.domain.messages import (
     ToolResultBlock,
     ToolUseBlock,
 )
-from akili_cli.domain.ports import Attributes, Knowledge
+from akili_cli.domain.ports import Knowledge
 
 NUDGE = "Your last reply was empty. Answer, or use a tool."
 
@@ -98,7 +99,7 @@ class AgentLoop:
         itself cannot work.
         """
         correlation.set(run.correlation_id)  # whatever is logged from here on names the run
-        with self.pipeline.tracer.span("invoke_agent akili", _run_as(run)) as span:
+        with self.pipeline.tracer.span("invoke_agent akili", run_span(run)) as span:
             report = await self._run(message, run, attachments, emit, timeout_s, journal or NoJournal())
             span.set({"akili.status": str(report.status), "akili.steps": len(report.steps)})
             if report.status is not Status.OK:
@@ -253,9 +254,11 @@ class AgentLoop:
             await spending.refused(self.pipeline, error)
             raise
         spending.announce(emit)
-        with self.pipeline.tracer.span(f"chat {self.model.model}", self._asked(request), kind="client") as span:
+        with self.pipeline.tracer.span(
+            f"chat {self.model.model}", request_span(self.model, request), kind="client"
+        ) as span:
             completion, duration_s = await self._heard(request, hold, spending, emit)
-            span.set(_answered_as(completion))
+            span.set(answer_span(completion))
         await spending.settle(hold, completion, self.pipeline, duration_s=duration_s)
         return completion
 
@@ -289,15 +292,6 @@ class AgentLoop:
                 took = clock.monotonic() - began
                 await spending.cut_off(hold, request, heard, self.pipeline, duration_s=took, error=failed)
         return completion, clock.monotonic() - began
-
-    def _asked(self, request: ModelRequest) -> Attributes:
-        return {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": self.model.provider,
-            "gen_ai.system": self.model.provider,
-            "gen_ai.request.model": self.model.model,
-            "gen_ai.request.max_tokens": request.max_tokens,
-        }
 
     async def _conversation(self, run: Run) -> Run:
         if self.history is None or run.conversation_id is not None:
@@ -366,28 +360,6 @@ def _emit_text(emit: Emit, text: str) -> None:
 
 def _unfinished(model: Model) -> NoReturn:
     raise ModelError(f"{model.provider} ended its answer without finishing it")
-
-
-def _run_as(run: Run) -> Attributes:
-    return {
-        "gen_ai.operation.name": "invoke_agent",
-        "gen_ai.agent.name": run.principal.agent or "akili",
-        "akili.correlation_id": run.correlation_id,
-        "akili.run_id": run.id,
-        "enduser.id": run.principal.user,
-        "akili.source": str(run.principal.source),
-    }
-
-
-def _answered_as(completion: Completion) -> Attributes:
-    return {
-        "gen_ai.provider.name": completion.provider,
-        "gen_ai.response.model": completion.model,
-        "gen_ai.response.finish_reasons": completion.stop_reason,
-        "gen_ai.usage.input_tokens": completion.usage.input_tokens,
-        "gen_ai.usage.output_tokens": completion.usage.output_tokens,
-        "akili.attempts": max(len(completion.attempts), 1),
-    }
 
 
 def _answered(messages: list[Message]) -> tuple[Message, ...]:
