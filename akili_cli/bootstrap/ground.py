@@ -11,6 +11,7 @@ from typing import Any
 
 from akili_cli.adapters.llm.settings import ProvidersSettings
 from akili_cli.adapters.storage.backends.sqlite import open_sqlite
+from akili_cli.adapters.storage.organizations import DEFAULT_ORGANIZATION, open_organization
 from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.bootstrap.app import App, Start, State, open_app
 from akili_cli.bootstrap.policy import role_finder, world_of
@@ -144,7 +145,7 @@ async def open_ground(
                 clock=clock,
                 redactor=redactor,
                 secrets=open_secrets(settings, env, workspace, redactor),
-                org="default",
+                org=await open_organization(db, DEFAULT_ORGANIZATION, clock.now()),
             )
             async with open_app(state) as app:
                 yield _disarmed(app, Places(_repository(root), str(start.cwd)), clock, rewire)

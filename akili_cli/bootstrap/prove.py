@@ -126,9 +126,14 @@ async def _prove_from(rule: Rule, ground: Ground, entrance: Entrance) -> tuple[C
     if not probes:
         return _unseen(rule, ground, entrance, tried, able=bool(able)), None
     for tool, probe in found.items():
-        if probe is None and needs_every_tool(rule):
+        if probe is None and needs_every_tool(rule) and not _above(rule, entrance):
             return Cell(MISSING, f"it does not speak to {tool}"), probes[0].asked
     return await _send_all(rule, ground, entrance, probes if needs_every_tool(rule) else _first(probes))
+
+
+def _above(rule: Rule, entrance: Entrance) -> bool:
+    """Tell whether what always comes in from outside may raise calls above a rule's highest risk."""
+    return rule.match.max_risk is not None and "untrusted" in entrance.always
 
 
 def _unseen(rule: Rule, ground: Ground, entrance: Entrance, tried: list[Asked], *, able: bool) -> Cell:
@@ -163,7 +168,8 @@ def _from(rule: Rule, ground: Ground, entrance: Entrance) -> Iterator[Asked]:
     for asked in candidates(rule, ground.judge.world, ground.places, ground.clock.now()):
         if entrance.takes(asked.tool):
             skill = asked.skill or ("akili-probe" if "skill" in entrance.always else None)
-            yield replace(asked, source=entrance.source, skill=skill)
+            label = ("probe",) if "untrusted" in entrance.always and not asked.untrusted else asked.untrusted
+            yield replace(asked, source=entrance.source, skill=skill, untrusted=label)
 
 
 def _needs(asked: Asked) -> frozenset[str]:

@@ -25,6 +25,7 @@ PROVED = {
     "features/alerts/checking.py": ("alerts", "alerts of commands", "http alerts test", "http alerts test of commands"),
     "features/heartbeats/precheck.py": ("heartbeats",),
     "cli/policy/entrances.py": (),
+    "cli/policy/http_entrances.py": (),
 }
 DOORS = ("run", "resume", "amend", "apply_plan")
 

@@ -58,7 +58,7 @@ async def test_what_an_entry_point_says_it_carries_arrives(
 
 
 async def test_undo_restores_through_the_pipeline(ground: Ground) -> None:
-    (undo,) = [entrance for entrance in ENTRANCES if entrance.only == "file_restore"]
+    (undo,) = [entrance for entrance in ENTRANCES if entrance.name == "undo"]
     arguments = {"entry": "0" * 32, "path": "/srv/x", "current": None, "earlier": "0" * 64}
     step = await undo.send(ground, Asked(tool="file_restore", arguments=arguments, user="vic"))
     assert step is not None
