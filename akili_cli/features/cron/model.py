@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from akili_cli.core.schedule.base import OnMissed, Overlap
 from akili_cli.domain.clock import iso
@@ -17,6 +17,17 @@ MAX_FAILURES = 10
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f/]+$")]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 GoalText = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+
+
+def _no_workflow(limit: int) -> int:
+    if limit != 0:
+        raise ValueError("must be 0 or left out: a job runs as one agent, and there are no workflows to limit")
+    return limit
+
+
+NoWorkflow = Annotated[int, AfterValidator(_no_workflow)]
+"""A limit of workflows, of which there are none."""
+
 ChannelNames = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...], Field(max_length=20)
 ]

@@ -14,7 +14,7 @@ from akili_cli.domain.decisions import Permit
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import ConflictError, InvalidArgumentsError, PolicyDeniedError
 from akili_cli.domain.risk import Risk
-from akili_cli.features.cron.model import CronJob, GoalText, JobDraft, Name, Text
+from akili_cli.features.cron.model import CronJob, GoalText, JobDraft, Name, NoWorkflow, Text
 
 
 class Jobs(Protocol):
@@ -38,6 +38,8 @@ class CreateCronjobArgs(ToolArgs):
     notify: tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...] = Field(
         (), max_length=20, strict=False, description="channels to tell of failures"
     )
+    max_depth: NoWorkflow = Field(0, description="0: there are no workflows to limit")
+    max_tasks: NoWorkflow = Field(0, description="0: there are no workflows to limit")
 
 
 class CreateCronjob:
@@ -66,7 +68,7 @@ class CreateCronjob:
             return ToolOutput("nobody is known to make this job for", ok=False)
         by = Principal(permit.user, Source(permit.source))
         try:
-            job = await self._jobs.add(JobDraft.model_validate(args.model_dump()), by)
+            job = await self._jobs.add(JobDraft.model_validate(args.model_dump(exclude={"max_depth", "max_tasks"})), by)
         except (ConflictError, InvalidArgumentsError, PolicyDeniedError) as error:
             return ToolOutput(f"Error: {error}", ok=False)
         metadata = {

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from akili_cli.domain.calls import Principal
+from akili_cli.core.tools.toolbox import ToolBox
+from akili_cli.domain.calls import Principal, ToolCall
 from akili_cli.domain.effects import Effects
 from akili_cli.domain.errors import ConflictError, InvalidArgumentsError
 from akili_cli.features.cron.model import CronJob, JobDraft
@@ -42,6 +43,17 @@ async def test_a_job_is_made_for_whoever_the_call_is_made_for() -> None:
         "next_run_at": "1970-01-01T00:00:00.000Z",
         "enabled": True,
     }
+
+
+async def test_limits_of_workflows_are_taken_as_zero_and_refused_by_name_and_reason_otherwise() -> None:
+    jobs = Jobs()
+    permit = replace(permit_for(Effects()), user="ann", source="repl")
+    assert (await CreateCronjob(jobs).run(args(max_depth=0, max_tasks=0), permit)).ok
+    box = ToolBox([CreateCronjob(jobs)])
+    for name in ("max_depth", "max_tasks"):
+        arguments = {"name": "n", "cron_expression": "0 9 * * *", "goal": "look", name: 3}
+        with pytest.raises(InvalidArgumentsError, match=f"{name}: .*there are no workflows to limit"):
+            box.parse(ToolCall("c", "create_cronjob", arguments))
 
 
 async def test_without_a_user_nothing_is_made() -> None:
