@@ -230,10 +230,12 @@ async def test_nonsense_instead_of_an_answer_is_an_error(make: Make, fault: str)
 
 @pytest.mark.parametrize("fault", ["hang", "hang_midway", "pings"])
 async def test_silence_ends_at_the_timeout(make: Make, fault: str) -> None:
-    with ModelServer([Reply.load({"text": "a", "fault": fault})]) as server:
-        _, error = await fails(make(server), timeout_s=0.3)
+    with ModelServer([Reply(text="here"), Reply.load({"text": "a", "fault": fault})]) as server:
+        model = make(server)
+        await listen(model, ask())  # whatever is loaded and connected at first takes none of the time below
+        _, error = await fails(model, timeout_s=0.7)
     assert error.fault is Fault.TIMEOUT
-    assert len(server.requests) == 1
+    assert len(server.requests) == 2
 
 
 async def test_slow_drip_is_fine_while_each_piece_is_in_time(make: Make) -> None:
