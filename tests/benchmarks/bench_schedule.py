@@ -1,12 +1,15 @@
 """Prints what ticking costs: due-to-start latency, claiming many due jobs with one and two nodes, an idle gateway.
 
 The jobs do nothing, so that the figures are the ticker's own. ``--quick`` takes 1,000 due jobs instead of 10,000.
+Alert checks are real ones: HTTP requests to a server here, through policy, record and sandbox door as in a gateway.
+``--alerts`` measures those alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -21,16 +24,22 @@ from akili_cli.adapters.storage.backends.postgres import open_postgres
 from akili_cli.adapters.storage.backends.sqlite import open_sqlite
 from akili_cli.adapters.storage.base import Database
 from akili_cli.adapters.storage.schema import STEPS
+from akili_cli.bootstrap.app import Start, open_app, open_state
+from akili_cli.bootstrap.ticking import open_ticking
 from akili_cli.core.schedule.base import Ended, Fire, FireStatus
 from akili_cli.core.schedule.player import Player
 from akili_cli.core.schedule.ticker import Ticker
+from akili_cli.domain.calls import Principal, Source
 from akili_cli.domain.clock import SystemClock
+from akili_cli.features.alerts.model import RuleDraft
 from tests.benchmarks.figures import percentile, show
 from tests.fakes.postgres_server import any_server, own_database
 from tests.fakes.schedule import PROBE_STEP, ProbeSchedule, add_probe_job
+from tests.fakes.web import response, web_server
 
 LATENCIES = 100
 IDLE_S = 60.0
+RULES = 200
 
 
 async def _recorded(_fire: Fire, _ended: Ended | None) -> None:
@@ -107,6 +116,54 @@ async def many(where: Path | str, label: str, jobs: int, count: int) -> None:
     show(f"{label}: {jobs:,} due jobs, {count} node(s)", f"{took:.1f} s, {jobs / took:,.0f}/s, 0 twice")
 
 
+async def alert_checks(home: Path) -> None:
+    """Let many rules be due at once and see how many checks a gateway's worker makes in a second."""
+    work = home / "work"
+    work.mkdir()
+    async with web_server(lambda _head: response(b"fine")) as web:
+        host = f"127.0.0.1:{web.port}"
+        role = {"permissions": ["create_alert", "web_search", "send_notification"], "max_risk_level": "high"}
+        reachable = {"allowed_domains": ["127.0.0.1"], "allowed_ports": [web.port], "allowed_private_hosts": [host]}
+        config = {
+            "security": {"roles": {"operator": role}, "default_role": "operator"},
+            "tools": {"web": reachable},
+            "notification": {"enabled": True},
+            "alerting": {"enabled": True},
+        }
+        place = home / ".akili"
+        place.mkdir(mode=0o700)
+        (place / "config.json").write_text(json.dumps(config))
+        (place / "config.json").chmod(0o600)
+        env = {"HOME": str(home), "PATH": os.environ["PATH"]}
+        me = Principal("ann", Source.CLI)
+        async with open_state(Start(env, work)) as state, open_app(state) as app:
+            await app.notifications.service.add("ops", "webhook", {"url": "https://example.com/"}, me)
+            for number in range(RULES):
+                draft = RuleDraft(
+                    name=f"r{number}",
+                    target=f"http://{host}/{number}",
+                    check_type="http_status",
+                    cron_expression="0 0 1 1 *",
+                    channels=("ops",),
+                )
+                await app.alerts.add(draft, me)
+            async with open_ticking(app, ("alert",), durable=False) as ticking:
+                due = {"now": time.time()}
+                await state.db.write(lambda c: c.execute("UPDATE alert_rules SET next_run_at = :now", due))
+                began = time.perf_counter()
+                loop = asyncio.create_task(ticking.ticker.run())
+                found: list[object] = []
+                while len(found) < RULES:
+                    await asyncio.sleep(0.05)
+                    rows = await state.db.read(lambda c: c.execute("SELECT found FROM alert_history"))
+                    found = [row["found"] for row in rows]
+                took = time.perf_counter() - began
+                loop.cancel()
+                await asyncio.wait([loop])
+                assert set(found) == {"ok"}, found
+    show(f"SQLite: {RULES} alert checks due at once", f"{took:.1f} s, {RULES / took:,.0f} checks/s")
+
+
 def idle_gateway() -> None:
     """Start the real gateway with nothing to do and read what it used in a minute."""
     with tempfile.TemporaryDirectory() as home:
@@ -150,6 +207,10 @@ def _rss_mib(pid: int) -> float:
 
 
 def main() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(alert_checks(Path(directory)))
+    if "--alerts" in sys.argv:
+        return
     jobs = 1_000 if "--quick" in sys.argv else 10_000
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(latency(Path(directory, "l.db"), "SQLite"))
