@@ -214,7 +214,7 @@ def _plan_lines(state: State, plan: Mapping[str, object]) -> list[str]:
 
 async def _approve(approval_id: str, changes: dict[str, object], as_json: bool) -> int:
     from akili_cli.cli.opening import opened_app, principal
-    from akili_cli.core.agent.report import EXIT_CODES
+    from akili_cli.core.agent.exits import EXIT_CODES
 
     async with opened_app() as app_:
         if not as_json and not changes:
@@ -245,7 +245,8 @@ async def _tell_card(app_: App, approval_id: str) -> None:
 
 async def _approve_plan(plan_id: str, only: tuple[int, ...], as_json: bool) -> int:
     from akili_cli.cli.opening import opened_app, principal
-    from akili_cli.core.agent.report import EXIT_CODES, step_dict
+    from akili_cli.core.agent.exits import EXIT_CODES
+    from akili_cli.core.agent.report import step_dict
     from akili_cli.core.approvals.model import ApprovalStatus
 
     async with opened_app() as app_:

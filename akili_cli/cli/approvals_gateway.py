@@ -11,7 +11,7 @@ from akili_cli.cli.card import card_lines
 from akili_cli.cli.plans import plan_lines
 from akili_cli.cli.received import received
 from akili_cli.cli.remote import MIN_TYPED, part, read_from
-from akili_cli.core.agent.report import EXIT_CODES
+from akili_cli.core.agent.exits import EXIT_CODES
 from akili_cli.core.approvals.model import ApprovalStatus
 from akili_cli.core.approvals.request import SHORT_ID_CHARS
 from akili_cli.domain.calls import Status

@@ -13,7 +13,7 @@ from akili_cli.cli import render
 from akili_cli.cli.question import Question
 from akili_cli.cli.remote import read_from
 from akili_cli.cli.watching import tell_unbegun, watcher
-from akili_cli.core.agent.report import EXIT_CODES, RunReport
+from akili_cli.core.agent.exits import EXIT_CODES
 from akili_cli.domain.calls import Status
 from akili_cli.domain.errors import AkiliError, NotFoundError
 from akili_cli.domain.events import Emit, Event, EventName
@@ -198,6 +198,8 @@ class _Asked:
 
     def _show_report(self, status: Status, error: str, cards: list[Mapping[str, Any]] | None = None) -> None:
         """Show the report of a run that this command leaves before its end."""
+        from akili_cli.core.agent.report import RunReport
+
         report = RunReport(
             status,
             "",

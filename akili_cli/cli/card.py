@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from akili_cli.cli.render import safe
-from akili_cli.core.approvals.model import Approval
-from akili_cli.core.sandbox.base import Layer
 from akili_cli.domain.calls import canonical_json
+
+if TYPE_CHECKING:
+    from akili_cli.core.approvals.model import Approval
+    from akili_cli.core.sandbox.base import Layer
 
 _LONG = ("command", "content", "code", "query")
 _BARE = {"\t": "\\t", "\r": "\\r", "\n": "\\n"}
@@ -142,6 +144,8 @@ def _change(present: str, content: str) -> list[str] | None:
     """Word a write as the difference from what the file holds now; None when both are too long for that."""
     if present == content:
         return ["content    exactly what the file holds now"]
+    import difflib
+
     old, new = _text_lines(present), _text_lines(content)
     if len(old) + len(new) > _MAX_DIFF_LINES:
         return None

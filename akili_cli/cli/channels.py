@@ -156,7 +156,7 @@ async def _show(name: str, as_json: bool) -> None:
 
 async def _test(name: str, as_json: bool) -> int:
     from akili_cli.cli.opening import opened_app, principal
-    from akili_cli.core.agent.report import EXIT_CODES
+    from akili_cli.core.agent.exits import EXIT_CODES
     from akili_cli.domain.calls import Status
     from akili_cli.features.notifications.courier import LEASE_S
     from akili_cli.features.notifications.model import State

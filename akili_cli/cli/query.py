@@ -14,7 +14,7 @@ from akili_cli.cli import render
 from akili_cli.cli.boundary import Terminated
 from akili_cli.cli.boundary import run as run_coroutine
 from akili_cli.cli.remote import KEY, URL, chosen
-from akili_cli.core.agent.report import DETAILED_EXIT_CODES, EXIT_CODES
+from akili_cli.core.agent.exits import DETAILED_EXIT_CODES, EXIT_CODES
 from akili_cli.domain.calls import Status
 from akili_cli.domain.errors import UsageError
 

@@ -54,7 +54,7 @@ def run(
     """Play a runbook without a model, through the same pipeline as any call."""
     from akili_cli.cli.asking import ask
     from akili_cli.cli.question import Question
-    from akili_cli.core.agent.report import EXIT_CODES
+    from akili_cli.core.agent.exits import EXIT_CODES
 
     inputs = tuple(_pair(text) for text in value)
     question = Question(

@@ -74,7 +74,7 @@ async def _run(arguments: dict[str, object], as_json: bool) -> int:
     import dataclasses
 
     from akili_cli.cli.opening import opened_app, principal
-    from akili_cli.core.agent.report import EXIT_CODES
+    from akili_cli.core.agent.exits import EXIT_CODES
     from akili_cli.core.tools.builtin.sandbox_probe import SandboxProbe
     from akili_cli.core.tools.toolbox import ToolBox
 

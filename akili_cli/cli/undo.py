@@ -102,7 +102,8 @@ def _texts(value: object) -> list[str]:
 async def _undo(entry_id: str | None, as_json: bool) -> int:
     from akili_cli.bootstrap.app import open_journal
     from akili_cli.cli.opening import opened_app, principal
-    from akili_cli.core.agent.report import EXIT_CODES, step_dict
+    from akili_cli.core.agent.exits import EXIT_CODES
+    from akili_cli.core.agent.report import step_dict
     from akili_cli.core.execution.undoing import undo as undo_entry
     from akili_cli.domain.ids import new_correlation_id
 

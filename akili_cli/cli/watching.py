@@ -9,10 +9,8 @@ from akili_cli.cli import render
 from akili_cli.cli.card import straight, visible
 from akili_cli.cli.plans import Present, no_present, plan_lines
 from akili_cli.cli.question import Output, Question
-from akili_cli.core.agent.report import RunReport
 from akili_cli.domain.calls import Status
 from akili_cli.domain.events import Emit, Event
-from akili_cli.domain.ids import new_correlation_id, new_uuid
 
 
 def watcher(question: Question) -> Emit:
@@ -126,6 +124,9 @@ def brief(arguments: object) -> str:
 
 def tell_unbegun(output: Output) -> None:
     """Tell a program that its run was interrupted before it began; a person is told at the end of the command."""
+    from akili_cli.core.agent.report import RunReport
+    from akili_cli.domain.ids import new_correlation_id, new_uuid
+
     why = "interrupted before the run began"
     report = RunReport(Status.INTERRUPTED, "", new_correlation_id(), new_uuid(), error=why)
     event = Event("run.finished", report.as_dict())

@@ -8,7 +8,7 @@ import pytest
 from akili_cli.cli.boundary import BROKEN_PIPE, BUG, INTERRUPTED, TERMINATED, USAGE
 from akili_cli.cli.main import COMMANDS
 from akili_cli.config.planned import KNOWN_VARIABLES
-from akili_cli.core.agent.report import DETAILED_EXIT_CODES, EXIT_CODES
+from akili_cli.core.agent.exits import DETAILED_EXIT_CODES, EXIT_CODES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -8,26 +8,6 @@ from dataclasses import dataclass, field
 from akili_cli.domain.calls import Status, StepResult
 from akili_cli.domain.messages import Attempt, Usage
 
-EXIT_CODES: Mapping[Status, int] = {
-    Status.OK: 0,
-    Status.PLANNED: 0,
-    Status.FAILED: 1,
-    Status.INVALID: 1,
-    Status.TIMEOUT: 1,
-    Status.DENIED: 2,
-    Status.APPROVAL_REQUIRED: 2,
-    Status.BUDGET_EXCEEDED: 2,
-    Status.UNAVAILABLE: 3,
-    Status.INTERRUPTED: 130,
-}
-DETAILED_EXIT_CODES: Mapping[Status, int] = {
-    **EXIT_CODES,
-    Status.APPROVAL_REQUIRED: 10,
-    Status.DENIED: 11,
-    Status.BUDGET_EXCEEDED: 12,
-    Status.TIMEOUT: 13,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class RunReport:

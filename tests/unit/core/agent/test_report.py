@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from akili_cli.core.agent.report import DETAILED_EXIT_CODES, EXIT_CODES, RunReport, step_dict, worst
+from akili_cli.core.agent.report import RunReport, step_dict, worst
 from akili_cli.domain.calls import Status, StepResult, ToolCall
 from akili_cli.domain.decisions import Decision, Origin, RuleHit, Verdict
 from akili_cli.domain.risk import Risk
@@ -34,18 +34,6 @@ def step(status: Status) -> StepResult:
 )
 def test_one_status_never_hides_a_refusal(steps: list[Status], ended: Status, expected: Status) -> None:
     assert worst(tuple(map(step, steps)), ended) is expected
-
-
-def test_every_status_has_an_exit_code_and_only_ok_is_zero() -> None:
-    for table in (EXIT_CODES, DETAILED_EXIT_CODES):
-        assert set(table) == set(Status)
-        zero = {status for status, code in table.items() if code == 0}
-        assert zero <= {Status.OK, Status("planned") if "planned" in set(Status) else Status.OK}
-
-
-def test_the_detailed_codes_are_told_apart() -> None:
-    chosen = (Status.APPROVAL_REQUIRED, Status.DENIED, Status.BUDGET_EXCEEDED, Status.TIMEOUT)
-    assert [DETAILED_EXIT_CODES[status] for status in chosen] == [10, 11, 12, 13]
 
 
 def test_the_object_of_json_names_every_refusal_with_its_rule() -> None:
