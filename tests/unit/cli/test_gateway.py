@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from akili_cli.cli.gateway import listen_overrides
+from akili_cli.domain.errors import UsageError
 from tests.integration.akili import ROLE, Akili
 
 PLANNER = {"permissions": [*ROLE["permissions"], "create_cronjob"], "max_risk_level": "medium"}
@@ -36,6 +38,21 @@ def started(akili: Akili, *arguments: str) -> subprocess.Popen[bytes]:
     limit.cancel()
     assert b"runs cron" in line, line + process.stderr.read()
     return process
+
+
+@pytest.mark.parametrize(
+    ("port", "where"),
+    [("8080", "127.0.0.1:8080"), (":8080", ":8080"), ("[::1]:0", "[::1]:0"), ("10.0.0.1:1", "10.0.0.1:1")],
+)
+def test_a_port_switches_http_on_and_says_where(port: str, where: str) -> None:
+    assert listen_overrides(port) == {"gateways.http.enabled": True, "gateways.http.listen_addr": where}
+    assert listen_overrides(None) == {}
+
+
+@pytest.mark.parametrize("port", ["", "x", "99999", "host:80", "127.0.0.1"])
+def test_a_port_that_is_none_is_a_usage_error(port: str) -> None:
+    with pytest.raises(UsageError, match="--port"):
+        listen_overrides(port)
 
 
 def test_with_nothing_switched_on_it_refuses_and_says_what_to_set(akili: Akili) -> None:
