@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,7 +34,6 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_BYTES = 1_048_576
 MAX_STEPS = 50
-KEPT = 32
 
 _INFO = (["akili"], ["yaml", "akili"], ["yml", "akili"])
 _PARTS: Mapping[str, type[BaseModel]] = {
@@ -82,9 +80,8 @@ def load_runbook(path: Path) -> Runbook:
     return parse_runbook(read_text(path), path=str(path))
 
 
-@lru_cache(maxsize=KEPT)
 def parse_runbook(text: str, *, path: str) -> Runbook:
-    """Turn a file's text into a runbook; raises ``ConfigError`` (``file:line: what``). The last ones are kept."""
+    """Turn a file's text into a runbook; raises ``ConfigError`` (``file:line: what``)."""
     document = split_front_matter(text, source=path)
     front = _valid(FrontMatter, document.front, document.lines, path)
     _check_defaults(front, document.lines, path)
