@@ -137,3 +137,25 @@ async def test_a_notice_lives_and_dies_with_the_transaction_it_is_queued_in(
         assert [(one.channel, one.state) for one in stored] == [("ops", State.QUEUED), ("nobody", State.FAILED)]
         assert await db.write(lambda c: room.service.queue(c, "default", notice("ops", "nobody"), 2.0)) == ids
         assert await db.read(lambda c: room.service.unknown(c, "default", ("ops", "x", "x"))) == ("x",)
+
+
+async def test_channels_are_paged_found_by_id_changed_and_say_what_was_not_sent(
+    open_database: OpenDatabase, tmp_path: Path
+) -> None:
+    async with open_room(tmp_path, db=await open_database()) as room:
+        made = []
+        for name in ("a", "b", "c"):
+            made.append(await room.service.add(name, "telegram", {"chat_id": "1"}, ANN))
+            room.bench.clock.move(1)
+        reader = room.service.mine(ANN)
+        first = await reader.page(limit=2)
+        rest = await reader.page(before=(first[-1].created_at, first[-1].id))
+        assert [one.name for one in (*first, *rest)] == ["c", "b", "a"]
+        assert await reader.page(name="b") == [await reader.by_id(made[1].id)] == [made[1]]
+        changed = await room.service.edit("a", ANN, config={"chat_id": "2"}, enabled=False)
+        assert await reader.by_id(made[0].id) == changed
+        stored = await room.queue("a", "gone", "b")
+        assert set((await reader.not_sent([one.id for one in stored])).values()) == {
+            ("a", "the channel is disabled"),
+            ("gone", "there is no channel 'gone'"),
+        }

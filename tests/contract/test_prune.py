@@ -69,6 +69,8 @@ STAYS: list[tuple[str, dict[str, object]]] = [
     ("budget_organisations", {"day": NEW_DAY}),
     ("undo_entries", {"id": "kept", "at": LONG_AGO, "before_digest": "d"}),
     ("queries", {"id": "open", "created_at": LONG_AGO}),
+    ("idempotency_keys", {"idempotency_key": "stays", "created_at": LATELY}),
+    ("webhook_marks", {"mark": "stays", "expires_at": LATELY}),
     ("fires", {"id": "query:open:once", "created_at": LONG_AGO, "node_id": "busy"}),
     ("fires", {"id": "open", "created_at": LONG_AGO, "node_id": "busy", "run_id": "goes on"}),
     ("nodes", {"id": "busy", "seen_at": LONG_AGO}),
