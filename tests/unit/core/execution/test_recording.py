@@ -14,6 +14,7 @@ from akili_cli.core.execution.recording import (
     outcome_of,
     record_of,
 )
+from akili_cli.core.sandbox.watched import Execution
 from akili_cli.domain.calls import Run, ToolOutput
 from akili_cli.domain.decisions import BUILT_IN, Decision, RuleHit, Verdict
 from akili_cli.domain.effects import Command, Effects
@@ -60,6 +61,20 @@ def test_an_output_is_told_by_its_hash_and_a_failure_by_its_words() -> None:
     assert (len(done.output_sha256), done.error) == (64, "")
     assert outcome_of(intent, Result.FAILURE, ToolOutput("x" * 900, ok=False), 0.1).error == "x" * 500
     assert outcome_of(intent, Result.SUCCESS, ToolOutput("", metadata={"layers": 3}), 0.1).layers == ()
+
+
+def test_what_was_measured_on_the_way_is_on_record_and_nothing_else_of_the_metadata() -> None:
+    intent = record_of(request(run_by()), Result.INTENT, kind=Kind.CALL_INTENT)
+    output = ToolOutput("ok", metadata={"channel_type": "slack", "state": "sent"})
+    ran = [Execution("process", "nonzero_exit", 3, 0.5), Execution("docker", "error", None, 0.1)]
+    assert outcome_of(intent, Result.SUCCESS, output, 0.1, ran).facts == {
+        "channel_type": "slack",
+        "executions": [
+            {"type": "process", "status": "nonzero_exit", "exit_code": 3, "duration_s": 0.5},
+            {"type": "docker", "status": "error", "duration_s": 0.1},
+        ],
+    }
+    assert outcome_of(intent, Result.SUCCESS, ToolOutput("ok"), 0.1).facts == {}
 
 
 def test_a_cancelled_call_is_told_with_how_long_it_ran() -> None:

@@ -48,6 +48,7 @@ async def test_a_delivery_is_one_call_of_its_owner_with_its_source_and_effects(t
         )
         assert intent.effects["channels"] == ["ops"]
         assert intent.effects["hosts"] == [f"127.0.0.1:{service.port}"]
+        assert (intent.facts, outcome.facts) == ({}, {"channel_type": "telegram"})
         assert intent.correlation_id == outcome.correlation_id == delivery.id.replace("-", "")[:16]
 
 
