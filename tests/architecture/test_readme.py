@@ -12,7 +12,7 @@ from akili_cli.core.agent.exits import DETAILED_EXIT_CODES, EXIT_CODES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-LATER = {"AKILI_GATEWAY_URL", "AKILI_API_KEY", "AKILI_WS_AGENT_TOKEN", "AKILI_TOOL_DB_DSN"}
+LATER = {"AKILI_WS_AGENT_TOKEN", "AKILI_TOOL_DB_DSN"}
 SOURCES = [path.read_text() for path in (ROOT / "akili_cli").rglob("*.py")]
 
 
