@@ -25,6 +25,8 @@ DOORS = {
     "psycopg": ("adapters/storage/", "adapters/engine/backends/dbos.py"),  # it reads a DSN, and connects to nothing
     "psycopg_pool": ("adapters/storage/",),
     "yaml": ("adapters/files/yaml.py",),
+    "uvicorn": ("adapters/net/",),
+    "fastapi": ("gateways/http/", "bootstrap/observability.py"),  # there for one annotation
     "litellm": ("adapters/llm/providers/litellm.py",),
     "rich": ("cli/",),
     "typer": ("cli/",),
