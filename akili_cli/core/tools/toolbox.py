@@ -25,6 +25,7 @@ class ToolBox:
             if tool.name in self._tools:
                 raise ConflictError(f"two tools are named {tool.name}")
             self._tools[tool.name] = tool
+        self._specs: tuple[ToolSpec, ...] = ()
 
     def __iter__(self) -> Iterable[Tool[Any]]:
         """Go through the tools in the order they were given."""
@@ -54,8 +55,10 @@ class ToolBox:
             raise InvalidArgumentsError(f"{call.name}: {faults}") from error
 
     def specs(self) -> tuple[ToolSpec, ...]:
-        """Describe every tool that models are offered."""
-        return tuple(ToolSpec(tool.name, tool.summary, tool.Args.model_json_schema()) for tool in self._offered)
+        """Describe every tool that models are offered; the schemas are made once and shared."""
+        if not self._specs:
+            self._specs = tuple(ToolSpec(t.name, t.summary, t.Args.model_json_schema()) for t in self._offered)
+        return self._specs
 
 
 def _fault(where: tuple[int | str, ...], what: str) -> str:

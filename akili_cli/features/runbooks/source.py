@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +35,7 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_BYTES = 1_048_576
 MAX_STEPS = 50
+KEPT = 32
 
 _INFO = (["akili"], ["yaml", "akili"], ["yml", "akili"])
 _PARTS: Mapping[str, type[BaseModel]] = {
@@ -80,8 +82,9 @@ def load_runbook(path: Path) -> Runbook:
     return parse_runbook(read_text(path), path=str(path))
 
 
+@lru_cache(maxsize=KEPT)
 def parse_runbook(text: str, *, path: str) -> Runbook:
-    """Turn a file's text into a runbook; raises ``ConfigError`` (``file:line: what``)."""
+    """Turn a file's text into a runbook; raises ``ConfigError`` (``file:line: what``). The last ones are kept."""
     document = split_front_matter(text, source=path)
     front = _valid(FrontMatter, document.front, document.lines, path)
     _check_defaults(front, document.lines, path)
