@@ -231,22 +231,14 @@ class _Verification:
         return True
 
     def _check_each(self, stream: _Stream, reader: LineReader | None, rows: list[Row]) -> None:
-        """Look at rows one by one.
-
-        After the first whose line is not there yet none is looked for: a writer may add them at any moment, and
-        theirs would be taken for those of the rows that follow.
-        """
+        """Look at rows one by one; after the first without a line none is looked for: it may come at any moment."""
         for row in rows:
             line = self._fitting_line(stream, row) or self._examined_line(stream, row)
-            if reader is None:
-                continue
             if stream.lagging:
                 stream.lagging += 1
+            elif reader is None or (found := reader.next()) == line:
                 continue
-            found = reader.next()
-            if found == line:
-                continue
-            if found.endswith(b"\n"):
+            elif found.endswith(b"\n"):
                 self._tell_difference(stream, reader, found, line)
             else:
                 stream.lagging = 1
