@@ -56,10 +56,23 @@ class _Asked:
     last: int = 0
     status: Status | None = None
     failed: str | None = None
+    limit: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
     steps: list[dict[str, Any]] = field(default_factory=list)
 
     async def answered(self) -> Status:
         body = await self._body()
+        try:
+            async with asyncio.timeout(self._left_s) as self.limit:
+                return await self._asked(body)
+        except TimeoutError:
+            message = f"{self.gateway.name} did not end the run within {self._left_s:g} s"
+            raise AkiliError(message, hint=f"it may go on: GET /v1/runs/{self.run_id}") from None
+
+    @property
+    def _left_s(self) -> float:
+        return self.question.timeout_s + ANSWER_MARGIN_S
+
+    async def _asked(self, body: dict[str, object]) -> Status:
         try:
             return await self._followed(self.gateway.ask(body))
         except NotFoundError:
@@ -73,6 +86,7 @@ class _Asked:
             return
         if not self.run_id:
             tell_unbegun(self.question.output)
+            render.talk("if the gateway had begun a run already, it goes on: GET /v1/runs", "dim")
             return
         try:
             async with asyncio.timeout(STOP_S):
@@ -162,8 +176,7 @@ class _Asked:
         """Ask without a stream: this gateway has none."""
         if self.question.stream or self.question.output == "jsonl":
             render.talk("this gateway does not stream (gateways.http.sse): the answer comes as a whole", "yellow")
-        wait_s = self.question.timeout_s + ANSWER_MARGIN_S
-        reply = await self.gateway.send("POST", "/v1/query", body=body, answer_s=wait_s)
+        reply = await self.gateway.send("POST", "/v1/query", body=body, answer_s=self._left_s)
         told = reply.body if isinstance(reply.body, dict) else {}
         if isinstance(told.get("run"), dict):
             self.show(self._finished(told["run"]))
@@ -187,7 +200,9 @@ class _Asked:
             return False
         from akili_cli.cli.ruling import rule_at_terminal
 
+        self.limit.reschedule(None)  # a person takes the time that they need
         await rule_at_terminal(self.gateway, card)
+        self.limit.reschedule(asyncio.get_running_loop().time() + self._left_s)
         return True
 
     def _waits(self, cards: list[Mapping[str, Any]]) -> Status:

@@ -26,6 +26,9 @@ async def rule_at_terminal(gateway: Gateway, card: Mapping[str, Any]) -> None:
     elif answer.kind is AnswerKind.EDIT:
         body["arguments"] = dict(answer.arguments or {})
     try:
-        await gateway.post("/v1/approve", body)
+        done = await gateway.post("/v1/approve", body)
+        if answer.kind is AnswerKind.EDIT:
+            render.talk("the changed call ran by itself; the run is told that its own was denied", "yellow")
+            render.talk(str(done.get("output") or "") if isinstance(done, dict) else "")
     except (ConflictError, NotFoundError) as error:  # ruled on elsewhere, or expired
         render.talk(f"this ruling came too late: {error}", "yellow")

@@ -259,3 +259,10 @@ async def test_an_interrupt_that_the_gateway_does_not_take_is_said(
 async def test_an_interrupt_before_the_run_began_tells_a_program_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert await interrupted({"POST /v1/query/stream": GatewayServer.open(stream(whole=False))}) == []
     assert json.loads(capsys.readouterr().out)["error"] == "interrupted before the run began"
+
+
+@pytest.mark.parametrize("stopped", [stream(started(), whole=False), stream(whole=False)], ids=["begun", "not begun"])
+async def test_a_gateway_that_never_ends_a_run_is_left_in_time(stopped: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking_gateway, "ANSWER_MARGIN_S", 0.1)
+    with pytest.raises(AkiliError, match="did not end the run within"):
+        await asked([GatewayServer.open(stopped)], timeout_s=0.1)

@@ -60,3 +60,10 @@ async def test_a_ruling_that_came_too_late_is_said_and_the_run_is_followed_on(
 async def test_a_ruling_that_may_not_be_given_ends_the_command(terminal: Terminal) -> None:
     with pytest.raises(RefusedError, match="not yours"):
         await ruled(terminal, "y\n", answer({"error": "not yours"}, 403))
+
+
+async def test_a_changed_call_is_said_to_have_run_apart_with_what_came_of_it(terminal: Terminal) -> None:
+    done = answer({"approval_id": CARD["id"], "status": "approved", "output": "12% used"})
+    await ruled(terminal, "e command=df -i\n", done)
+    await terminal.wait_for("its own was denied")
+    await terminal.wait_for("12% used")
