@@ -107,12 +107,11 @@ class Edge:
         await self.app(scope, receive, send)
 
     async def _entered(self, scope: Scope, headers: Headers, receive: Receive, *, bodiless: bool) -> Receive:
-        given = headers.getlist("authorization")
+        peer = scope["client"][0] if scope.get("client") else ""
         if KEYLESS.fullmatch(scope["path"]):
             self.limits.take(f"peer {peer_name(peer)}")
             return await self._body(headers, receive, bodiless=bodiless)
         given = headers.getlist("authorization")
-        peer = scope["client"][0] if scope.get("client") else ""
         found = await self.authenticator.authenticate(given[0] if len(given) == 1 else None, peer)
         scope["state"]["caller"] = found
         self.limits.take(f"user {found.principal.user}")
