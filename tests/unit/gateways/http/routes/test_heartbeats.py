@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from akili_cli.features.heartbeats.model import KIND
 from tests.fakes.http_app import Gateway, open_gateway
 
 
@@ -38,10 +37,12 @@ async def test_somebody_elses_task_is_not_there(tasks: Gateway) -> None:
 
 async def test_only_an_admin_runs_one_at_will(tasks: Gateway) -> None:
     answer = await tasks.client_of("ann").post("/v1/heartbeats/ann-task/run")
-    if KIND in tasks.desk.kinds:
-        assert (answer.status_code, answer.json()["code"]) == (403, "policy_denied")
-        begun = await tasks.client_of("root").post("/v1/heartbeats/ann-task/run")
-        assert (begun.status_code, begun.json()["status"]) == (202, "running")
-        assert (await tasks.client_of("root").post("/v1/heartbeats/nosuch/run")).status_code == 404
-    else:
-        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert (answer.status_code, answer.json()["code"]) == (403, "policy_denied")
+    begun = await tasks.client_of("root").post("/v1/heartbeats/ann-task/run")
+    assert (begun.status_code, begun.json()["status"]) == (202, "running")
+    assert (await tasks.client_of("root").post("/v1/heartbeats/nosuch/run")).status_code == 404
+
+
+async def test_where_no_task_runs_none_is_run(gateway: Gateway) -> None:
+    answer = await gateway.client_of("root").post("/v1/heartbeats/any/run")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
