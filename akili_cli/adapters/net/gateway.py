@@ -25,6 +25,7 @@ CONNECT_S, ANSWER_S, IDLE_S = 5.0, 90.0, 60.0  # a ruling may wait a minute for 
 MAX_PAGE = 200
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_KEY_CHARS = 500
+MIN_HIDDEN_CHARS = 8
 TRIES, FIRST_WAIT_S = 6, 0.25
 USER_AGENT = "akili"
 _NO_GATEWAY = "is that an akili gateway?"
@@ -244,8 +245,11 @@ class Gateway:
         return Reply(answer.status, answer.headers, said)
 
     def _clean(self, data: bytes) -> bytes:
-        """Take the key out of what came back: whoever echoes it must not bring it onto a screen or into a log."""
-        return data.replace(self._key.encode(), b"***")
+        """Take the key out of what came back: whoever echoes it must not bring it onto a screen or into a log.
+
+        One so short that it stands in ordinary words is left; no gateway takes it for a key.
+        """
+        return data.replace(self._key.encode(), b"***") if len(self._key) >= MIN_HIDDEN_CHARS else data
 
     def _trust(self) -> ssl.SSLContext | None:
         if self._base.scheme == "http":

@@ -276,3 +276,26 @@ async def test_a_run_id_is_one_part_of_a_path_whatever_it_holds() -> None:
     async with gateway_server([stream(done(1))]) as server:
         assert [one.name async for one in gateway(server).follow("../x?y#z")] == ["done"]
         assert server.requests[0].path == "/v1/runs/..%2Fx%3Fy%23z/events"
+
+
+async def test_a_key_that_is_an_ordinary_word_breaks_no_answer() -> None:
+    async with gateway_server([answer({"key": 1, "true": True})]) as server:
+        assert await Gateway(server.url, "true", clock=FakeClock()).get("/v1/runs") == {"key": 1, "true": True}
+
+
+async def test_rows_are_read_page_by_page_up_to_the_limit() -> None:
+    pages = [answer([{"n": 1}, {"n": 2}], X_Next_Cursor="a"), answer([{"n": 3}], X_Next_Cursor="b"), answer([])]
+    async with gateway_server(pages) as server:
+        assert await gateway(server).rows("/v1/audit", {"user": "ada"}, 9) == [{"n": 1}, {"n": 2}, {"n": 3}]
+        assert [one.path.partition("?")[2] for one in server.requests] == [
+            "user=ada&limit=9",
+            "user=ada&limit=7&cursor=a",
+            "user=ada&limit=6&cursor=b",
+        ]
+
+
+@pytest.mark.parametrize("body", [{"a": 1}, [1], "x", None], ids=str)
+async def test_rows_that_are_none_are_an_error(body: object) -> None:
+    async with gateway_server([answer(body)]) as server:
+        with pytest.raises(AkiliError, match="no list"):
+            await gateway(server).rows("/v1/audit")
