@@ -41,8 +41,11 @@ def run_of(conn: Connection, org: str, hook: str, name: str) -> str | None:
 
 def begun(conn: Connection, org: str, hook: str) -> list[float]:
     """Give until when each run of the last hour counts, the soonest over first."""
-    sql = "SELECT expires_at FROM webhook_marks WHERE org_id = :org AND hook = :hook AND mark LIKE 'run %' ORDER BY 1"
-    return [float(str(row["expires_at"])) for row in conn.execute(sql, {"org": org, "hook": hook})]
+    sql = (
+        "SELECT expires_at FROM webhook_marks WHERE org_id = :org AND hook = :hook AND mark LIKE :runs"
+        " ORDER BY expires_at"
+    )
+    return [float(str(row["expires_at"])) for row in conn.execute(sql, {"org": org, "hook": hook, "runs": "run %"})]
 
 
 def led_to(conn: Connection, org: str, hook: str, claim: str, run_id: str) -> None:
