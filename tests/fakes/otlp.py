@@ -15,6 +15,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 class Collector:
     def __init__(self, url: str) -> None:
         self.url = url
+        self.answers = threading.Event()
+        self.answers.set()
         self.paths: list[str] = []
         self.requests: list[ExportTraceServiceRequest] = []
 
@@ -52,6 +54,7 @@ def collecting() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
+            collector.answers.wait(30)
             collector.paths.append(self.path)
             collector.requests.append(ExportTraceServiceRequest.FromString(body))
             self.send_response(200)
@@ -69,5 +72,6 @@ def collecting() -> Iterator[Collector]:
     try:
         yield collector
     finally:
+        collector.answers.set()
         server.shutdown()
         server.server_close()

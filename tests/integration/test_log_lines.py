@@ -64,8 +64,9 @@ async def test_calls_side_by_side_each_name_their_own_run_and_nothing_is_left_be
             for n in range(8)
         ]
         await asyncio.gather(*calls)
+        await bench.pipeline.run(ToolCall("9", "change", {"path": "/9"}), Run("r9", Principal("ann"), "id-9"))
         LOG.info("after")
-    assert lines.ids() == {**{f"in /{n}": f"id-{n}" for n in range(8)}, "after": None}
+    assert lines.ids() == {**{f"in /{n}": f"id-{n}" for n in (*range(8), 9)}, "after": None}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from akili_cli.domain.errors import ConfigError
 from akili_cli.domain.ports import NO_ATTRIBUTES, Attributes, SpanKind
 
 FLUSH_S = 5.0
+EXPORT_S = 10.0
 MAX_CHARS = 200
 _GRPC = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
 _KINDS = {"internal": trace.SpanKind.INTERNAL, "client": trace.SpanKind.CLIENT, "server": trace.SpanKind.SERVER}
@@ -104,12 +105,14 @@ def _exporter(settings: TracingSettings) -> SpanExporter:
                 "observability.tracing.protocol is grpc, and the exporter for that is not installed",
                 hint="set protocol: http, or pip install opentelemetry-exporter-otlp-proto-grpc",
             ) from error
-        exporter: SpanExporter = grpc.OTLPSpanExporter(endpoint, insecure=endpoint.startswith("http://"), timeout=5)
+        exporter: SpanExporter = grpc.OTLPSpanExporter(
+            endpoint, insecure=endpoint.startswith("http://"), timeout=EXPORT_S
+        )
         return exporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     whole = endpoint if urlsplit(endpoint).path else f"{endpoint}/v1/traces"
-    return OTLPSpanExporter(endpoint=whole, timeout=FLUSH_S)
+    return OTLPSpanExporter(endpoint=whole, timeout=EXPORT_S)
 
 
 def _context(parent: str) -> Context | None:

@@ -100,15 +100,18 @@ async def test_a_registered_secret_in_an_attribute_is_redacted_and_long_text_is_
         assert len(str(attributes_of(collector.one("call"))["long"])) == 200
 
 
-async def test_a_collector_that_is_away_holds_the_end_up_for_the_limit_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_collector_that_does_not_answer_holds_the_end_up_for_the_limit_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(tracing, "FLUSH_S", 0.05)
     with collecting() as collector:
-        url = collector.url
-    tracer = open_tracing(TracingSettings.model_validate({"enabled": True, "endpoint": url}), Redactor(), "1")
-    with tracer.span("call"):
-        pass
-    async with asyncio.timeout(3):
-        await tracer.close()
+        collector.answers.clear()
+        tracer = opened(collector)
+        with tracer.span("call"):
+            pass
+        async with asyncio.timeout(5):
+            await tracer.close()
+        assert collector.requests == []
 
 
 async def test_an_endpoint_with_a_path_is_used_as_it_is() -> None:
