@@ -35,7 +35,6 @@ from akili_cli.gateways.http.limits import Buckets
 from akili_cli.gateways.http.settings import check_http
 from akili_cli.gateways.http.static_keys import StaticKeys, open_static_keys
 
-
 LAST_WORDS_S = 2.0
 """Seconds in which requests can be told that the gateway stops, however little time there was."""
 
