@@ -33,7 +33,7 @@ DOCS_POLICY = (
 _DOCS = ("/docs", "/redoc")
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID"
-_SHOWN_HEADERS = "X-Request-Id, Retry-After, ETag, Location"
+_SHOWN_HEADERS = "X-Request-Id, Retry-After, ETag, Location, Link, X-Next-Cursor, Idempotency-Replayed"
 _PREFLIGHT_S = "600"
 _log = logging.getLogger(__name__)
 
