@@ -35,11 +35,12 @@ def main() -> None:
             for name, argv in commands.items():
                 costs[name].append(process(argv, env, home))
     empty = median([cost.wall_s for cost in costs["python -c pass"]])
+    idle = median([cost.cpu_s for cost in costs["python -c pass"]])
     for name, seen in costs.items():
         wall, rss = median([cost.wall_s for cost in seen]), median([cost.rss_mib for cost in seen])
-        added = (wall - empty) * 1000
+        added, worked = (wall - empty) * 1000, (median([cost.cpu_s for cost in seen]) - idle) * 1000
         word = "" if added <= LIMIT_MS else f"  MORE THAN {LIMIT_MS:.0f} ms"
-        show(name, f"{wall * 1000:7.1f} ms  (+{added:6.1f} ms)  {rss:6.1f} MiB{word}")
+        show(name, f"{wall * 1000:7.1f} ms  (+{added:6.1f} ms, processor +{worked:5.1f} ms)  {rss:6.1f} MiB{word}")
 
 
 if __name__ == "__main__":

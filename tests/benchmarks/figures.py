@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """One process: wall seconds and its largest memory in MiB."""
+    """One process: wall seconds, its largest memory in MiB, and processor seconds."""
 
     wall_s: float
     rss_mib: float
+    cpu_s: float = 0.0
 
 
 def process(argv: Sequence[str], env: dict[str, str] | None = None, cwd: str | None = None) -> Cost:
@@ -31,7 +32,7 @@ def process(argv: Sequence[str], env: dict[str, str] | None = None, cwd: str | N
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode not in (0, 2):
         sys.exit(f"{argv} ended with {child.returncode}")
-    return Cost(wall, usage.ru_maxrss / 1024)
+    return Cost(wall, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
