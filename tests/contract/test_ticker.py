@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from akili_cli.adapters.storage.schema import STEPS
 from akili_cli.core.schedule import store
 from akili_cli.core.schedule.base import Ended, Fire, FireStatus, Job, Overlap
 from akili_cli.core.schedule.player import Player
-from akili_cli.core.schedule.ticker import LEASE_S, Ticker
+from akili_cli.core.schedule.ticker import LEASE_S, PING_S, Ticker
 from akili_cli.domain.errors import ConflictError
 from tests.contract.places import OpenDatabase
 from tests.fakes.clock import FakeClock
@@ -325,6 +326,34 @@ async def test_the_loop_wakes_up_for_what_is_due_next(shared: Database) -> None:
     loop.cancel()
     with pytest.raises(asyncio.CancelledError):
         await loop
+
+
+async def test_a_room_where_nothing_is_ever_due_is_not_asked(shared: Database, clock: FakeClock) -> None:
+    schedule = ProbeSchedule()
+    schedule.poll_s = math.inf
+    node = Node(shared, clock, "n1", schedule)
+    await node.ticker.begin()
+    await _add(shared, "j", "0 * * * *", NOON)
+    assert await node.ticker.tick() == PING_S
+    assert (schedule.ran, await node.records()) == ([], [])
+
+
+async def test_what_is_launched_runs_here_once_with_what_belongs_to_it(shared: Database, clock: FakeClock) -> None:
+    schedule = ProbeSchedule()
+    node = Node(shared, clock, "n1", schedule)
+    await node.ticker.begin()
+    job = Job(id="q", user="ann", cron="", next_run_at=NOON, payload={"n": 2})
+
+    def refuses(_conn: Connection) -> None:
+        raise ConflictError("not now")
+
+    with pytest.raises(ConflictError):
+        await node.ticker.launch(job, "probe", refuses)
+    assert await node.records() == []
+    await node.ticker.launch(job, "probe", lambda conn: add_probe_job(conn, "belongs", "0 0 1 1 *", NOON))
+    await node.ticker.stop(drain_s=5)
+    assert [(fire.id, dict(fire.payload)) for fire in schedule.ran] == [("probe:q:once", {"n": 2})]
+    assert [status for _, status in await node.records()] == ["ok"]
 
 
 async def test_history_is_of_the_jobs_asked_for(shared: Database, clock: FakeClock) -> None:

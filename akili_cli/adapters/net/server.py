@@ -31,6 +31,7 @@ class HttpServer:
 
     def __init__(self, app: Any, listener: socket.socket) -> None:  # noqa: ANN401  # any ASGI application
         """Keep the parts."""
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections have it from here
         self._listener = listener
         self._config = uvicorn.Config(
             app,

@@ -106,8 +106,8 @@ class Ended:
 class Schedule(Protocol):
     """One room's due things. SQL methods run inside the ticker's transactions; every row is the organisation's.
 
-    ``poll_s`` is how long a job that somebody else added may go unseen, ``max_running`` how many fires one node
-    runs side by side.
+    ``poll_s`` is how long a job that somebody else added may go unseen, infinite where nothing is ever due;
+    ``max_running`` how many fires one node runs side by side.
     """
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import platform
 from collections.abc import Callable, Mapping
@@ -171,7 +172,7 @@ class Ticker:
     async def _serve(self, schedule: Schedule, now: float) -> float:
         """Claim and start what one room has due; give the seconds until it must be looked at again."""
         free = schedule.max_running - len(self._tasks[schedule.kind])
-        if free <= 0:
+        if free <= 0 or schedule.poll_s == math.inf:
             return schedule.poll_s
         began = self._clock.monotonic()
         claimed = await self._db.write(lambda conn: self._claim(conn, schedule, now, free), durable=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -63,7 +64,7 @@ class QuerySchedule:
     max_running: int
     kind: str = KIND
     durable: bool = True
-    poll_s: float = 3600.0
+    poll_s: float = math.inf
     running: dict[str, _Running] = field(default_factory=dict)
 
     def next_at(self, _connection: Connection, _org: str) -> float | None:

@@ -86,7 +86,7 @@ class HttpSettings(BaseModel):
     cors_origins: tuple[Annotated[str, StringConstraints(max_length=300), AfterValidator(_origin)], ...] = Field(
         (), strict=False, max_length=100, description="origins whose pages may call from a browser"
     )
-    max_concurrent_runs: int = Field(64, ge=1, le=1000, description="queries under way at once on this node")
+    max_concurrent_runs: int = Field(64, ge=1, le=1000, description="queries under way at once, on all nodes together")
     webhooks: Annotated[tuple[WebhookSettings, ...], AfterValidator(_named_once)] = Field(
         (), strict=False, max_length=100, description="deliveries from outside that begin a run"
     )

@@ -17,15 +17,18 @@ LOOK_S = 0.5
 MAX_WAITING = 1000
 
 
-async def answer_or_approval(desk: Desk, query: Query, by: Principal) -> Query:
-    """Wait until a run that began here has ended or must wait for a person; give it as it then is.
+async def answer_or_approval(desk: Desk, query: Query, by: Principal) -> tuple[Query, list[Mapping[str, object]]]:
+    """Wait until a run that began here has ended or waits for a person; give it, and the cards of what it waits for.
 
     It may also be neither, when this node is about to end: then the run goes on elsewhere.
     """
+    cards: list[Mapping[str, object]] = []
     async for one in desk.live.follow(query.id):
-        if isinstance(one, Frame) and one.event.name in (LAST, "approval.requested"):
+        if isinstance(one, Frame) and one.event.name == "approval.requested":
+            cards = await waiting(desk, query)
+        if cards:  # somebody may have ruled meanwhile
             break
-    return await desk.queries.get(query.id, by)
+    return await desk.queries.get(query.id, by), cards
 
 
 async def waiting(desk: Desk, query: Query) -> list[Mapping[str, object]]:

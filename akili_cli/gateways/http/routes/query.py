@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -88,10 +89,8 @@ async def ask(request: Request, draft: QueryDraft, who: Annotated[Caller, Depend
     """Answer."""
     desk = desk_of(request)
     query = await _begun(desk, draft, who, request)
-    query = await watching.answer_or_approval(desk, query, who.principal)
-    if query.ended:
-        return _answered(desk, query)
-    return await _waiting(desk, query)
+    query, cards = await watching.answer_or_approval(desk, query, who.principal)
+    return _answered(desk, query) if query.ended else _waiting(query, cards)
 
 
 @router.post(
@@ -137,8 +136,7 @@ def _answered(desk: Desk, query: Query) -> Response:
     return JSONResponse(told)
 
 
-async def _waiting(desk: Desk, query: Query) -> Response:
-    cards = await watching.waiting(desk, query)
+def _waiting(query: Query, cards: list[Mapping[str, object]]) -> Response:
     if not cards:
         raise UnavailableError(
             "the gateway stops; the answer goes on elsewhere", hint=f"GET /v1/runs/{query.id}", retryable=True

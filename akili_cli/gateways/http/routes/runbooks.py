@@ -117,7 +117,7 @@ async def run(
     )
     query = await desk.queries.ask(draft, who.principal, request.state.correlation_id)
     if wait:
-        query = await watching.answer_or_approval(desk, query, who.principal)
+        query, _ = await watching.answer_or_approval(desk, query, who.principal)
     told: dict[str, object] = {"run_id": query.id, "correlation_id": query.correlation_id}
     if query.ended:
         outcome = query.outcome()

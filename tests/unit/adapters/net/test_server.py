@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from typing import Any
 
 import httpx
@@ -72,6 +73,13 @@ async def test_a_request_that_takes_too_long_at_the_end_is_cut_off() -> None:
     await server.end(grace_s=0.01)
     (outcome,) = await asyncio.gather(slow, return_exceptions=True)
     assert isinstance(outcome, httpx.TransportError) or outcome.status_code == 500  # type: ignore[union-attr]  # an answer
+
+
+async def test_answers_are_not_held_back_until_more_is_to_be_sent() -> None:
+    with open_listener("127.0.0.1:0") as listener:
+        HttpServer(App(), listener)
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_one_that_never_ran_ends_at_once() -> None:

@@ -50,5 +50,18 @@ async def test_a_node_that_ends_leaves_the_run_to_be_followed_elsewhere(gateway:
     gateway.desk.live.close_all()
     assert await text_of(gateway) == ""
     query = await gateway.desk.queries.get("a", ANN)
-    assert not (await watching.answer_or_approval(gateway.desk, query, ANN)).ended
+    now, cards = await watching.answer_or_approval(gateway.desk, query, ANN)
+    assert (now.ended, cards) == (False, [])
     assert await watching.waiting(gateway.desk, query) == []
+
+
+async def test_a_call_that_was_ruled_on_at_once_is_not_waited_for(gateway: Gateway) -> None:
+    db, live = gateway.app.state.db, gateway.desk.live
+    await db.write(lambda conn: put(conn, "a", "ann", 0.0))
+    live.publish("a", Event("approval.requested", {}))
+    query = await gateway.desk.queries.get("a", ANN)
+    reading = asyncio.create_task(watching.answer_or_approval(gateway.desk, query, ANN))
+    await db.write(lambda conn: fires.end(conn, fire("a"), Ended(status=FireStatus.OK), 1.0))
+    live.publish("a", Event("run.finished", {}))
+    now, cards = await reading
+    assert (now.ended, cards) == (True, [])

@@ -71,7 +71,7 @@ async def test_how_a_run_failed_is_a_status_with_the_run_beside_it(
             fires.end(conn, fire("a"), Ended(status=FireStatus.FAILED, details=details), 1.0)
 
         await db.write(work)
-        return await gateway.desk.queries.get("a", Principal("ann", Source.HTTP))
+        return await gateway.desk.queries.get("a", Principal("ann", Source.HTTP)), []
 
     monkeypatch.setattr(watching, "answer_or_approval", ended)
     answer = await gateway.client_of("ann").post("/v1/query", json=QUESTION)
@@ -86,7 +86,7 @@ async def test_a_gateway_that_ends_says_where_the_answer_will_be(
     from akili_cli.gateways.http import watching
 
     async def left(_desk: object, query: object, _by: object) -> object:
-        return query
+        return query, []
 
     monkeypatch.setattr(watching, "answer_or_approval", left)
     answer = await gateway.client_of("ann").post("/v1/query", json=QUESTION)
