@@ -20,7 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cron": ("akili_cli.cli.cron", "Make, change, run and follow recurring jobs."),
     "heartbeats": ("akili_cli.cli.heartbeats", "Check, show, run and follow the tasks in Markdown files."),
     "alerts": ("akili_cli.cli.alerts", "Watch targets and tell people when something changes."),
-    "gateway": ("akili_cli.cli.gateway", "Run what is due: cron jobs, heartbeat tasks, and the messages they send."),
+    "gateway": (
+        "akili_cli.cli.gateway",
+        "Serve HTTP, and run what is due: cron jobs, heartbeat tasks, alerts, and the messages they send.",
+    ),
     "agent": (
         "akili_cli.cli.agent",
         "Take due work from the gateway's database (storage.driver: postgres), on this machine.",
