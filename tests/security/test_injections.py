@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from akili_cli.adapters.llm.fencing import fence
 from akili_cli.bootstrap.app import App, Start, open_app, open_state
-from akili_cli.cli.watching import TextWatcher
 from akili_cli.cli.card import card_lines
+from akili_cli.cli.watching import TextWatcher
 from akili_cli.core.approvals.model import Approval, ApprovalStatus
 from akili_cli.domain.calls import Principal, Run, Source
 from akili_cli.domain.events import silent

@@ -6,7 +6,17 @@ from akili_cli.domain.durations import parse_duration
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("10s", 10), ("2m", 120), ("1h30m", 5400), ("500ms", 0.5), ("1.5h", 5400), ("1m500ms", 60.5), ("90d", 7_776_000), ("1d12h", 129_600)]
+    ("text", "seconds"),
+    [
+        ("10s", 10),
+        ("2m", 120),
+        ("1h30m", 5400),
+        ("500ms", 0.5),
+        ("1.5h", 5400),
+        ("1m500ms", 60.5),
+        ("90d", 7_776_000),
+        ("1d12h", 129_600),
+    ],
 )
 def test_a_duration_becomes_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
