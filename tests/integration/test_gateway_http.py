@@ -9,8 +9,10 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,7 +26,9 @@ from akili_cli.domain.events import Event
 from akili_cli.features.queries.live import MAX_BYTES
 from tests.fakes.gateway import KEYS, TOLD, SseFrame, api_keys, frames, gateway
 from tests.fakes.model_server import Call, ModelServer, Reply
+from tests.fakes.postgres_server import any_server, own_database
 from tests.integration.akili import Akili, only
+from tests.integration.test_postgres import Placed
 
 WRITE = Call("file_write", {"path": "made.txt", "content": "x"})
 
@@ -318,6 +322,35 @@ def test_a_gateway_that_goes_away_loses_no_run_and_repeats_nothing(akili: Akili,
     assert len(model.requests) == 3
     kept = sqlite_rows(akili, "SELECT role FROM conversation_messages")
     assert [role for (role,) in kept] == ["user", "assistant", "user", "assistant"]
+
+
+def test_another_node_of_the_same_database_goes_on_with_a_question(tmp_path: Path) -> None:
+    with any_server() as server, own_database(server) as dsn:
+        akili = Placed(tmp_path, dsn)
+        with ModelServer([Reply("first"), Reply(fault="hang"), Reply("done")]) as model:
+            akili.configure(model_url=model.url, **TOLD)
+            (lost, its_url), (other, url) = started(akili), started(akili)
+            try:
+                talk = json.load(call(its_url, "/v1/query", asked()))["conversation_id"]
+                with call(its_url, "/v1/query/stream", asked("more", conversation_id=talk)):
+                    while len(model.requests) < 2:
+                        time.sleep(0.01)
+                    run_id = only(json.load(call(url, "/v1/runs?status=open")))["id"]
+                    with pytest.raises(urllib.error.HTTPError, match="409") as busy:
+                        call(url, "/v1/query", asked("and", conversation_id=talk))
+                    busy.value.close()
+                    lost.kill()
+                    lost.wait()
+                    events = call(url, f"/v1/runs/{run_id}/events").read().decode()
+                assert events.count("event: done") == 1
+                assert json.load(call(url, f"/v1/runs/{run_id}"))["run"]["answer"] == "done"
+            finally:
+                lost.kill()
+                lost.communicate()
+                other.terminate()
+                other.communicate(timeout=20)
+            assert other.returncode == 0
+        assert len(model.requests) == 3
 
 
 def sqlite_rows(akili: Akili, sql: str) -> list[tuple[Any, ...]]:
