@@ -18,7 +18,7 @@ KEYLESS = re.compile(r"/v1/webhooks/[^/]+")
 """The only paths under ``/v1`` that no key opens: what is delivered there proves by itself where it is from."""
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([!-~]{1,512})")
-_HINT = "send `Authorization: Bearer <key>`; a key is made with `akili keys create`"
+_HINT = "send a key as a bearer token; `akili keys create` makes one"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ async def test_nothing_under_v1_is_open_whether_it_exists_or_not(site: Site) -> 
             assert answer.status == 401, (method, path)
             assert answer.headers["www-authenticate"] == "Bearer"
             assert answer.json["code"] == "unauthorized"
+            assert "akili keys create" in answer.json["hint"]
+            assert "[redacted" not in answer.body.decode()
 
 
 async def test_another_way_to_write_the_path_reaches_no_route(site: Site) -> None:
