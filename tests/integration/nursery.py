@@ -28,7 +28,7 @@ from typing import BinaryIO, NoReturn
 
 ROOT = Path(__file__).parents[2]
 SLOW = ("litellm", "dbos")  # what few commands use is left to them
-THIRD = ("psycopg", "psycopg_pool", "rich.console", "rich.markdown", "h11", "httpcore", "anyio._backends._asyncio")
+THIRD = ("psycopg", "rich.console", "rich.markdown", "h11", "httpcore", "anyio._backends._asyncio")
 _LENGTH = 8
 
 
