@@ -141,6 +141,7 @@ def open_desk(app: App, ticking: Ticking) -> Desk:
             launch=ticking.ticker.launch,
             is_admin=is_admin,
             max_running=settings.max_concurrent_runs,
+            redactor=state.redactor,
         ),
         live=ticking.live,
         cron=app.cron,

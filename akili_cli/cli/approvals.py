@@ -225,7 +225,7 @@ async def _approve(approval_id: str, changes: dict[str, object], as_json: bool) 
             approval, step = await app_.pipeline.resume(approval_id, principal())
         await _answer_conversation(app_, approval, step)
     _print_step(approval, step, as_json)
-    if approval.conversation_id is not None and not as_json:
+    if approval.conversation_id is not None and not approval.waits and not as_json:
         render.talk(f"go on with: akili query --conversation-id {approval.conversation_id} -m 'go on'")
     return EXIT_CODES[step.status]
 
@@ -285,7 +285,8 @@ def _print_step(approval: Approval, step: StepResult, as_json: bool) -> None:
         render.out_json({"approval_id": approval.id, "output": step.text, **step_dict(step)})
         return
     word = "approved" if step.status is not Status.APPROVAL_REQUIRED else "one more must approve"
-    render.talk(f"{word} {approval.id[:8]}: {approval.tool}: {step.status}")
+    came = "its run goes on with it" if approval.waits and step.status is Status.OK else str(step.status)
+    render.talk(f"{word} {approval.id[:8]}: {approval.tool}: {came}")
     render.out(step.text)
 
 

@@ -290,12 +290,14 @@ class Pipeline:
         """Change a held call, have policy rule on the changed one, and run it if this person may approve it.
 
         The old request is denied ("changed by hand"). The changed call is this person's own: it runs with their
-        role, and where it needs a second pair of eyes that is somebody else. Raises like ``resume``.
+        role, and where it needs a second pair of eyes that is somebody else. Raises like ``resume``, and
+        ``InvalidArgumentsError`` for a change that does not fit; then nothing was denied.
         """
-        old = await self.refuse(approval_id, by, "changed by hand")
-        call, run = self._frozen(old)
+        call, run = self._frozen(await self.approvals.get(approval_id))
         run = replace(run, principal=replace(run.principal, user=by.user, source=by.source))
         call = replace(call, arguments={**call.arguments, **arguments})
+        self.prepare(call, run)
+        old = await self.refuse(approval_id, by, "changed by hand")
         step = await self.run(call, run, reason=old.reason)
         if step.status is not Status.APPROVAL_REQUIRED or step.approval_id is None:
             return old, step

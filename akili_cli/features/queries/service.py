@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from akili_cli.adapters.storage.base import Connection, Database
+from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.agent.history import History
 from akili_cli.core.schedule.base import Job
 from akili_cli.domain.calls import Principal
@@ -22,7 +23,11 @@ Launch = Callable[[Job, str, Callable[[Connection], None]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryService:
-    """Questions of one organisation. ``max_running`` bounds what is answered side by side, on all nodes together."""
+    """Questions of one organisation.
+
+    ``max_running`` bounds what is answered side by side, on all nodes together; one user gets half of it. What is
+    kept of a question holds no secret that akili knows of.
+    """
 
     db: Database
     org: str
@@ -32,6 +37,7 @@ class QueryService:
     launch: Launch
     is_admin: Callable[[Principal], bool]
     max_running: int
+    redactor: Redactor
 
     async def ask(self, draft: QueryDraft, by: Principal, correlation_id: str) -> Query:
         """Keep a question and begin to answer it, as ``by``.
@@ -39,6 +45,8 @@ class QueryService:
         Raises ``InvalidArgumentsError`` for a conversation id that is none, ``RefusedError`` for one that is not
         theirs, ``ConflictError`` while an earlier question of it is being answered, ``BusyError`` when too many are.
         """
+        await self.db.read(lambda conn: self._check_room(conn, by, coming=1))  # before a conversation is begun for it
+        draft = self._without_secrets(draft)
         conversation = await self._conversation(draft, by)
         query = Query(
             id=new_uuid(),
@@ -52,8 +60,7 @@ class QueryService:
         )
 
         def work(conn: Connection) -> None:
-            if store.count_open(conn, self.org) > self.max_running:  # this one is counted already
-                raise BusyError(f"{self.max_running} questions are being answered already", hint="try again later")
+            self._check_room(conn, by, coming=0)  # its fire is counted already
             if draft.conversation_id is not None and store.is_busy(conn, self.org, conversation or ""):
                 raise ConflictError(
                     "an earlier message of this conversation is still being answered",
@@ -89,6 +96,20 @@ class QueryService:
         if not found.ended:
             await self.db.write(lambda conn: store.ask_to_stop(conn, self.org, found.id, by.user))
         return await self.get(query_id, by)
+
+    def _check_room(self, conn: Connection, by: Principal, *, coming: int) -> None:
+        share = max(1, self.max_running // 2)
+        if store.count_open(conn, self.org) + coming > self.max_running:
+            raise BusyError(f"{self.max_running} questions are being answered already", hint="try again later")
+        if store.count_open(conn, self.org, by.user) + coming > share:
+            raise BusyError(
+                f"{share} questions of {by.user} are being answered already", hint="wait for one to end, or stop one"
+            )
+
+    def _without_secrets(self, draft: QueryDraft) -> QueryDraft:
+        clean = self.redactor.text
+        attachments = tuple(one.model_copy(update={"text": clean(one.text)}) for one in draft.attachments)
+        return draft.model_copy(update={"message": clean(draft.message), "attachments": attachments})
 
     async def _conversation(self, draft: QueryDraft, by: Principal) -> str | None:
         wanted = draft.conversation_id

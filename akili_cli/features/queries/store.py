@@ -56,10 +56,12 @@ def newest(
     return [_query(row) for row in conn.execute(sql, params)]
 
 
-def count_open(conn: Connection, org: str) -> int:
-    """Tell how many are being answered, on whatever node."""
+def count_open(conn: Connection, org: str, user: str | None = None) -> int:
+    """Tell how many are being answered, on whatever node; of one user if given."""
     sql = "SELECT count(*) AS n FROM fires WHERE org_id = :org AND kind = 'query' AND status = 'running'"
-    return int(str(conn.execute(sql, {"org": org})[0]["n"]))
+    if user is not None:
+        sql += " AND user_id = :user"
+    return int(str(conn.execute(sql, {"org": org, "user": user})[0]["n"]))
 
 
 def is_busy(conn: Connection, org: str, conversation_id: str) -> bool:

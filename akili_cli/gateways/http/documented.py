@@ -69,6 +69,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def documented(*, pages: bool) -> FastAPI:
     """Give an application without routes; with ``pages`` it serves /openapi.json, /docs and /redoc."""
     told: dict[str, Any] = {"title": "akili", "version": __version__, "description": DESCRIPTION}
+    told["redirect_slashes"] = False  # a redirect would go wherever the Host header says
     if not pages:
         return FastAPI(**told, docs_url=None, redoc_url=None, openapi_url=None)
     app = FastAPIOffline(**told)

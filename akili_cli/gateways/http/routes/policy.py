@@ -30,7 +30,7 @@ class Question(BaseModel):
 
     tool: str | None = Field(None, min_length=1, max_length=200)
     arguments: dict[str, Any] = Field(default_factory=dict)
-    command: str | None = Field(None, min_length=1, max_length=100_000)
+    command: str | None = Field(None, min_length=1, max_length=10_000)
     user: str | None = Field(None, min_length=1, max_length=200, description="somebody else: for admins")
     untrusted: tuple[Label, ...] = Field((), max_length=100, strict=False, description="outside texts in context")
     read_only: bool = False

@@ -16,6 +16,9 @@ from akili_cli.gateways.http.documented import problems
 from akili_cli.gateways.http.pages import PAGE_HEADERS, Page, page_of
 from akili_cli.gateways.http.sse import EventStream
 
+SHOWN = 2000
+"""Characters of a message that a list shows."""
+
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 Who = Annotated[Caller, Depends(caller)]
 
@@ -58,7 +61,7 @@ async def runs(
     """Give a page."""
     desk = desk_of(request)
     found = await desk.queries.list(who.principal, open_only=status == "open", before=page.before, limit=page.limit + 1)
-    return page.answer(found, lambda one: (one.created_at, one.id), lambda one: _line(desk, one))
+    return page.answer(found, lambda one: (one.created_at, one.id), lambda one: _line(desk, one, SHOWN))
 
 
 @router.get(
@@ -105,9 +108,9 @@ async def stop(request: Request, run_id: str, who: Who) -> dict[str, object]:
     return await _details(desk, await desk.queries.stop(run_id, who.principal))
 
 
-def _line(desk: Desk, query: Query) -> dict[str, object]:
+def _line(desk: Desk, query: Query, chars: int | None = None) -> dict[str, object]:
     line = query.as_dict()
-    return {**line, "message": desk.redactor.text(str(line["message"]))}
+    return {**line, "message": desk.redactor.text(str(line["message"])[:chars])}
 
 
 async def _details(desk: Desk, query: Query) -> dict[str, object]:

@@ -651,3 +651,12 @@ async def test_who_changes_a_held_call_owns_it_and_needs_somebody_else_to_approv
         assert tool.ran == 0
         waiting = [a for a in await bench.pipeline.approvals.list() if a.status == "pending"]
         assert [(a.user, a.arguments["path"]) for a in waiting] == [("ben", "/srv/other")]
+
+
+async def test_a_change_that_does_not_fit_leaves_the_held_call_as_it_is(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, [Destroy()]) as bench:
+        held = await bench.pipeline.run(call_of("destroy"), run_by("ann", source=Source.HTTP))
+        assert held.approval_id is not None
+        with pytest.raises(InvalidArgumentsError):
+            await bench.pipeline.amend(held.approval_id, {"nope": 1}, Principal("ben", Source.HTTP))
+        assert (await bench.pipeline.approvals.get(held.approval_id)).status == "pending"

@@ -8,6 +8,7 @@ import pytest
 
 from akili_cli.adapters.storage.backends.sqlite import open_sqlite
 from akili_cli.adapters.storage.base import Connection, Database
+from akili_cli.adapters.telemetry.redact import Redactor
 from akili_cli.core.agent.history import History
 from akili_cli.core.agent.settings import MemorySettings
 from akili_cli.core.schedule import store as fires
@@ -36,6 +37,7 @@ class Desk:
     db: Database
     history: History
     launched: list[Job] = field(default_factory=list)
+    redactor: Redactor = field(default_factory=Redactor)
 
     async def launch(self, job: Job, _kind: str, also: Callable[[Connection], None]) -> None:
         def work(conn: Connection) -> None:
@@ -55,6 +57,7 @@ class Desk:
             launch=self.launch,
             is_admin=lambda by: by.user == "root",
             max_running=max_running,
+            redactor=self.redactor,
         )
 
 
@@ -116,6 +119,32 @@ async def test_only_so_many_are_answered_side_by_side(desk: Desk) -> None:
         await service.ask(draft(), BEN, "c")
     assert caught.value.retryable
     assert len(await service.list(ROOT)) == 1
+
+
+async def test_one_user_gets_half_of_the_places_and_no_more(desk: Desk) -> None:
+    service = desk.service(max_running=2)
+    first = await service.ask(draft(), ANN, "c")
+    await desk.db.write(lambda conn: conn.execute("UPDATE fires SET user_id = 'ann'", {}))
+    with pytest.raises(BusyError, match="1 questions of ann"):
+        await service.ask(draft(), ANN, "c")
+    assert (await service.ask(draft(), BEN, "c")).id != first.id
+
+
+async def test_a_question_that_finds_no_place_leaves_no_conversation_behind(desk: Desk) -> None:
+    service = desk.service(max_running=1)
+    await service.ask(draft(), ANN, "c")
+    with pytest.raises(BusyError):
+        await service.ask(draft(), BEN, "c")
+    assert await desk.history.list("ben", 10) == ()
+
+
+async def test_what_is_kept_of_a_question_holds_no_secret(desk: Desk) -> None:
+    desk.redactor.register("correct-horse-battery", "test")
+    asked = draft(attachments=[{"label": "a", "text": "it is correct-horse-battery"}])
+    asked = asked.model_copy(update={"message": "use correct-horse-battery"})
+    await desk.service().ask(asked, ANN, "c")
+    rows = await desk.db.read(lambda conn: conn.execute("SELECT draft FROM queries", {}))
+    assert "correct-horse" not in str(rows)
 
 
 async def test_without_memory_there_is_no_conversation_and_none_can_be_named(desk: Desk) -> None:

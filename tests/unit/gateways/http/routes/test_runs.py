@@ -58,3 +58,21 @@ async def test_a_secret_in_a_question_is_not_shown_in_lists(gateway: Gateway) ->
     await filled(gateway)
     body = (await gateway.client_of("ann").get("/v1/runs/r3")).json()
     assert body["message"] == "[redacted:password]"
+
+
+async def test_a_list_shows_the_beginning_of_a_long_message_and_one_run_all_of_it(gateway: Gateway) -> None:
+    await filled(gateway)
+    await gateway.app.state.db.write(
+        lambda conn: conn.execute(
+            "UPDATE queries SET draft = :d WHERE id = 'r3'", {"d": f'{{"message": "{"x" * 5000}"}}'}
+        )
+    )
+    ann = gateway.client_of("ann")
+    assert (await ann.get("/v1/runs")).json()[0]["message"] == "x" * 2000
+    assert (await ann.get("/v1/runs/r3")).json()["message"] == "x" * 5000
+
+
+async def test_a_path_with_one_slash_too_many_is_unknown_and_leads_nowhere(gateway: Gateway) -> None:
+    for path in ("/v1/runs/", "/v1/cronjobs/"):
+        answer = await gateway.client_of("ann").get(path, headers={"Host": "evil.example"})
+        assert (answer.status_code, answer.headers.get("location")) == (404, None)
