@@ -29,7 +29,7 @@ from tests.fakes.postgres_server import any_server, own_database
 from tests.integration.akili import ROLE
 from tests.integration.test_postgres import Placed
 
-SECONDS = float(os.environ.get("AKILI_CHAOS_SECONDS", "15"))
+SECONDS = float(os.environ.get("AKILI_CHAOS_SECONDS", "10"))
 JOBS = int(os.environ.get("AKILI_CHAOS_JOBS", "40"))
 SETTLE_S = 120 + JOBS
 pytestmark = pytest.mark.timeout(SECONDS + SETTLE_S + 120)
