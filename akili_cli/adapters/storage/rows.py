@@ -30,3 +30,17 @@ def older_than(place: tuple[float, str] | None, column: str = "created_at") -> t
     at, row_id = place
     condition = f" AND ({column} < :before_at OR ({column} = :before_at AND id < :before_id))"
     return condition, {"before_at": at, "before_id": row_id}
+
+
+def newest_owned(
+    org: str, user: str | None, *, name: str | None, before: tuple[float, str] | None, limit: int
+) -> tuple[str, dict[str, object]]:
+    """Give how a SELECT of named, owned things ends (from WHERE on) and its values: the newest after a place.
+
+    ``user`` None stands for everybody, ``name`` for the one of that name.
+    """
+    only, values = older_than(before)
+    values |= {"org": org, "user": user, "name": name, "limit": limit}
+    only += "" if user is None else " AND user_id = :user"
+    only += "" if name is None else " AND name = :name"
+    return f"WHERE org_id = :org{only} ORDER BY created_at DESC, id DESC LIMIT :limit", values

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.rows import number_or_none, older_than, one_of
+from akili_cli.adapters.storage.rows import newest_owned, number_or_none, older_than, one_of
 from akili_cli.features.alerts.model import AlertRule, Check, Entry, Seen, Standing, State
 
 _DEFINED = (
@@ -63,12 +63,8 @@ def page(
     limit: int,
 ) -> list[AlertRule]:
     """Give the newest rules of a user (None: of everybody), or the one of that name, after a place of that list."""
-    only, values = older_than(before)
-    values |= {"org": org, "user": user, "name": name, "limit": limit}
-    only += "" if user is None else " AND user_id = :user"
-    only += "" if name is None else " AND name = :name"
-    sql = f"SELECT * FROM alert_rules WHERE org_id = :org{only} ORDER BY created_at DESC, id DESC LIMIT :limit"  # noqa: S608  # our marks
-    return [_rule(row) for row in connection.execute(sql, values)]
+    ends, values = newest_owned(org, user, name=name, before=before, limit=limit)
+    return [_rule(row) for row in connection.execute(f"SELECT * FROM alert_rules {ends}", values)]  # noqa: S608  # our marks
 
 
 def get(connection: Connection, org: str, rule_id: str) -> AlertRule | None:

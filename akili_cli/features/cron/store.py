@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.rows import number_or_none, older_than
+from akili_cli.adapters.storage.rows import newest_owned, number_or_none
 from akili_cli.core.schedule.base import OnMissed, Overlap
 from akili_cli.features.cron.model import CronJob
 
@@ -50,12 +50,8 @@ def page(
     limit: int,
 ) -> list[CronJob]:
     """Give the newest jobs of a user (None: of everybody), or the one of that name, after a place of that list."""
-    only, values = older_than(before)
-    values |= {"org": org, "user": user, "name": name, "limit": limit}
-    only += "" if user is None else " AND user_id = :user"
-    only += "" if name is None else " AND name = :name"
-    sql = f"SELECT * FROM cron_jobs WHERE org_id = :org{only} ORDER BY created_at DESC, id DESC LIMIT :limit"  # noqa: S608  # our marks
-    return [_job(row) for row in connection.execute(sql, values)]
+    ends, values = newest_owned(org, user, name=name, before=before, limit=limit)
+    return [_job(row) for row in connection.execute(f"SELECT * FROM cron_jobs {ends}", values)]  # noqa: S608  # our marks
 
 
 def get(connection: Connection, org: str, job_id: str) -> CronJob | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from akili_cli.adapters.storage.base import Connection, Row
-from akili_cli.adapters.storage.rows import older_than, one_of
+from akili_cli.adapters.storage.rows import newest_owned, one_of
 from akili_cli.features.notifications.model import Channel, Delivery, State
 
 _RENAMED = {"org": "org_id", "user": "user_id", "key": "notice_key"}
@@ -57,16 +57,9 @@ def page(
     limit: int,
 ) -> list[Channel]:
     """Give the newest channels of a user (None: of everybody), or the one of that name, after a place of that list."""
-    only, values = older_than(before)
-    values |= {"org": org, "user": user, "name": name, "limit": limit}
-    only += "" if user is None else " AND user_id = :user"
-    only += "" if name is None else " AND name = :name"
-    rows = connection.execute(
-        f"SELECT {_CHANNEL_COLUMNS} FROM notification_channels WHERE org_id = :org{only} "  # noqa: S608 - our own names
-        "ORDER BY created_at DESC, id DESC LIMIT :limit",
-        values,
-    )
-    return [_channel(row) for row in rows]
+    ends, values = newest_owned(org, user, name=name, before=before, limit=limit)
+    sql = f"SELECT {_CHANNEL_COLUMNS} FROM notification_channels {ends}"  # noqa: S608 - our own names
+    return [_channel(row) for row in connection.execute(sql, values)]
 
 
 def channel_of(connection: Connection, org: str, channel_id: str) -> Channel | None:

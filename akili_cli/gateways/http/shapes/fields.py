@@ -6,22 +6,17 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from akili_cli.features.cron import model as cron
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 ItemId = Annotated[str, Path(pattern=UUID_PATTERN, description="its whole id")]
 
 
-def _no_workflow(limit: int) -> int:
-    if limit != 0:
-        raise ValueError("must be 0 or left out: a job runs as one agent, and there are no workflows to limit")
-    return limit
-
-
 NoWorkflow = Annotated[
-    int,
-    AfterValidator(_no_workflow),
+    cron.NoWorkflow,
     WithJsonSchema({"type": "integer", "const": 0, "description": "0: there are no workflows to limit"}),
 ]
 """A limit of workflows, of which there are none."""
