@@ -45,9 +45,13 @@ class History:
 
     async def create(self, user: str) -> str:
         """Begin a conversation and give its id."""
-        conversation_id, now = new_uuid(), self._clock.now()
-        await self._db.write(lambda connection: store.create(connection, self._org, user, conversation_id, now))
+        conversation_id = new_uuid()
+        await self._db.write(lambda connection: self.begin(connection, user, conversation_id))
         return conversation_id
+
+    def begin(self, connection: Connection, user: str, conversation_id: str) -> None:
+        """Begin a conversation under a fresh id, in the caller's transaction."""
+        store.create(connection, self._org, user, conversation_id, self._clock.now())
 
     async def owns(self, conversation_id: str, user: str) -> bool:
         """Tell whether a conversation is there and the user's."""

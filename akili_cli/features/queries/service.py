@@ -45,7 +45,6 @@ class QueryService:
         Raises ``InvalidArgumentsError`` for a conversation id that is none, ``RefusedError`` for one that is not
         theirs, ``ConflictError`` while an earlier question of it is being answered, ``BusyError`` when too many are.
         """
-        await self.db.read(lambda conn: self._check_room(conn, by, coming=1))  # before a conversation is begun for it
         draft = self._without_secrets(draft)
         conversation = await self._conversation(draft, by)
         query = Query(
@@ -60,12 +59,14 @@ class QueryService:
         )
 
         def work(conn: Connection) -> None:
-            self._check_room(conn, by, coming=0)  # its fire is counted already
+            self._check_room(conn, by)
             if draft.conversation_id is not None and store.is_busy(conn, self.org, conversation or ""):
                 raise ConflictError(
                     "an earlier message of this conversation is still being answered",
                     hint="wait for it to end, or begin another conversation",
                 )
+            if self.history is not None and conversation is not None and draft.conversation_id is None:
+                self.history.begin(conn, by.user, conversation)
             store.add(conn, query)
 
         payload = {"source": query.source, "correlation_id": correlation_id}
@@ -97,11 +98,12 @@ class QueryService:
             await self.db.write(lambda conn: store.ask_to_stop(conn, self.org, found.id, by.user))
         return await self.get(query_id, by)
 
-    def _check_room(self, conn: Connection, by: Principal, *, coming: int) -> None:
+    def _check_room(self, conn: Connection, by: Principal) -> None:
+        """Raise ``BusyError`` when there are too many; the fire of the one that comes is counted already."""
         share = max(1, self.max_running // 2)
-        if store.count_open(conn, self.org) + coming > self.max_running:
+        if store.count_open(conn, self.org) > self.max_running:
             raise BusyError(f"{self.max_running} questions are being answered already", hint="try again later")
-        if store.count_open(conn, self.org, by.user) + coming > share:
+        if store.count_open(conn, self.org, by.user) > share:
             raise BusyError(
                 f"{share} questions of {by.user} are being answered already", hint="wait for one to end, or stop one"
             )
@@ -112,11 +114,12 @@ class QueryService:
         return draft.model_copy(update={"message": clean(draft.message), "attachments": attachments})
 
     async def _conversation(self, draft: QueryDraft, by: Principal) -> str | None:
+        """Give the conversation a question belongs to; one that is not named is begun when the question is kept."""
         wanted = draft.conversation_id
         if wanted is None:
             if self.history is None or draft.runbook is not None:
                 return None
-            return await self.history.create(by.user)
+            return new_uuid()
         if draft.runbook is not None:
             raise InvalidArgumentsError("a runbook has no conversation", hint="leave conversation_id or runbook out")
         if not is_uuid(wanted):
